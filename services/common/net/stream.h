@@ -1,0 +1,86 @@
+// A TCP connection that may become a TLS one, as a coroutine's byte stream. Used by the SMTP server,
+// the SMTP client, and both sides of an ATRN session (the same object after the turn).
+//
+// Strand-confined: all calls on the executor that the stream was made for, one read and one write
+// at a time. Every wait ends at its deadline with DEADLINE_EXCEEDED; a deadline in the past still
+// takes what is there already. After any error the stream is only good for Close.
+#ifndef TURNPIKE_SERVICES_COMMON_NET_STREAM_H_
+#define TURNPIKE_SERVICES_COMMON_NET_STREAM_H_
+
+#include <asio/any_io_executor.hpp>
+#include <asio/awaitable.hpp>
+#include <asio/ip/tcp.hpp>
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace turnpike::net {
+
+class TlsContext;
+
+// What a handshake agreed on.
+struct TlsFacts {
+  std::string protocol;  // TLSv1.3
+  std::string cipher;    // TLS_AES_256_GCM_SHA384
+  std::string peer_subject;              // of the peer's certificate; empty without one
+  bool peer_verified = false;
+  std::string exporter_binding;          // RFC 9266 tls-exporter, 32 octets; TLS 1.3 only
+  std::string server_end_point_binding;  // RFC 5929
+};
+
+class Stream {
+ public:
+  // Takes over an accepted or connected socket.
+  explicit Stream(asio::ip::tcp::socket socket);
+  Stream(const Stream&) = delete;
+  Stream& operator=(const Stream&) = delete;
+  ~Stream();
+
+  // Connects; UNAVAILABLE when refused or unreachable, DEADLINE_EXCEEDED. `source` binds the local
+  // address when it is specified.
+  static asio::awaitable<absl::StatusOr<std::unique_ptr<Stream>>> Connect(
+      asio::ip::tcp::endpoint endpoint, absl::Time deadline);
+
+  // Reads at least one octet into `buffer`; 0 means the peer has closed in order.
+  asio::awaitable<absl::StatusOr<size_t>> Read(absl::Span<char> buffer, absl::Time deadline);
+
+  // Writes all of `bytes`, which must stay valid until then.
+  asio::awaitable<absl::Status> Write(absl::string_view bytes, absl::Time deadline);
+
+  // Handshakes. The caller has discarded what it read in clear. `context` must outlive the stream.
+  asio::awaitable<absl::Status> StartTlsAsServer(std::shared_ptr<const TlsContext> context,
+                                                 absl::Time deadline);
+  // `server_name` for SNI; empty: none.
+  asio::awaitable<absl::Status> StartTlsAsClient(std::shared_ptr<const TlsContext> context,
+                                                 const std::string& server_name,
+                                                 absl::Time deadline);
+  bool has_tls() const;
+  const TlsFacts& tls_facts() const;  // empty without TLS
+
+  // Write each line in a TLS record of its own: fetchmail's ODMR client reads line by line from the
+  // record that it has, and waits for the network when more is buffered (dequeue.md, field facts).
+  void set_one_line_per_record(bool value);
+
+  // Closes at once, without TLS or TCP ceremony beyond a FIN; pending operations end with CANCELLED.
+  void Close();
+  // Sends close_notify and FIN where that works within a moment, then closes.
+  asio::awaitable<void> CloseGracefully();
+
+  asio::ip::tcp::endpoint remote_endpoint() const;  // as it was at construction
+  asio::ip::tcp::endpoint local_endpoint() const;
+  asio::any_io_executor executor() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace turnpike::net
+
+#endif  // TURNPIKE_SERVICES_COMMON_NET_STREAM_H_

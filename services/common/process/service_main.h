@@ -1,0 +1,55 @@
+// What the five binaries have in common: flags, configuration, logs, metrics and health pages,
+// signals, drain.
+#ifndef TURNPIKE_SERVICES_COMMON_PROCESS_SERVICE_MAIN_H_
+#define TURNPIKE_SERVICES_COMMON_PROCESS_SERVICE_MAIN_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "protos/turnpike/config/v1/config.pb.h"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace turnpike::process {
+
+// A service that has been built and is serving.
+class Service {
+ public:
+  virtual ~Service() = default;
+  // True once it can do its work (/readyz, and grpc.health.v1).
+  virtual bool IsReady() const = 0;
+  // Stops taking new work, finishes what is in progress, hands back leases. Returns when done or at
+  // `deadline`. Called once, before destruction, on the main thread.
+  virtual void Drain(absl::Time deadline) = 0;
+};
+
+// What a service is built with. Outlives it.
+struct Environment {
+  std::string service;                             // `smtp-frontend`
+  const turnpike::config::v1::Config* config;      // checked, complete
+  std::shared_ptr<prometheus::Registry> registry;  // served at /metrics
+};
+
+// Builds and starts a service; it listens when this returns. An error is printed and ends the
+// process with 1.
+using ServiceFactory =
+    std::function<absl::StatusOr<std::unique_ptr<Service>>(const Environment& environment)>;
+
+// Runs the process: `--config FILE` (required), `--check` (validate and exit 0 or 2), `--version`.
+// SIGTERM and SIGINT drain within services.drain_timeout and exit 0; a second one exits at once.
+// `endpoint` picks the service's own entry (listen addresses). Prints one JSON log line
+// `"text":"serving"` with fields `grpc`, `metrics` (the real ports) when everything is up.
+int ServiceMain(int argc, char** argv, const std::string& service,
+                const turnpike::config::v1::ServiceEndpoint& (*endpoint)(
+                    const turnpike::config::v1::Services&),
+                const ServiceFactory& factory);
+
+}  // namespace turnpike::process
+
+#endif  // TURNPIKE_SERVICES_COMMON_PROCESS_SERVICE_MAIN_H_

@@ -1,0 +1,56 @@
+// The client's end of a long-lived bidirectional stream: writes are queued and go out one after
+// another, reads are reported as they come. Wraps gRPC's callback API; knows no reconnecting (its
+// owner opens a new one).
+#ifndef TURNPIKE_SERVICES_COMMON_RPC_CLIENT_STREAM_H_
+#define TURNPIKE_SERVICES_COMMON_RPC_CLIENT_STREAM_H_
+
+#include <grpcpp/client_context.h>
+#include <grpcpp/support/client_callback.h>
+
+#include <functional>
+#include <memory>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+
+namespace turnpike::rpc {
+
+// Thread-safe. Callbacks come one at a time, from gRPC's threads.
+//
+//   auto stream = ClientStream<AskRequest, AskResponse>::Open(
+//       [&](grpc::ClientContext* context, auto* reactor) { stub->async()->Ask(context, reactor); },
+//       {.on_message = …, .on_writable = …, .on_closed = …});
+template <typename Request, typename Response>
+class ClientStream {
+ public:
+  struct Callbacks {
+    std::function<void(Response&)> on_message;
+    // The last Write is out: the owner may gather what has come up meanwhile into the next one, so
+    // that requests batch by themselves. May call Write.
+    std::function<void()> on_writable;
+    // The stream is over; the last callback, always comes.
+    std::function<void(absl::Status)> on_closed;
+  };
+  using Reactor = grpc::ClientBidiReactor<Request, Response>;
+
+  static std::shared_ptr<ClientStream> Open(
+      const std::function<void(grpc::ClientContext*, Reactor*)>& start, Callbacks callbacks);
+
+  // Takes `request` if no write is under way (true); otherwise leaves it alone: on_writable follows.
+  bool TryWrite(Request& request);
+  // Half-closes once the write under way is out.
+  void WritesDone();
+  // Ends the call at once; on_closed follows with CANCELLED.
+  void Cancel();
+
+ private:
+  class Call;
+  explicit ClientStream(std::shared_ptr<Call> call) : call_(std::move(call)) {}
+  std::shared_ptr<Call> call_;
+};
+
+}  // namespace turnpike::rpc
+
+#include "services/common/rpc/client_stream_impl.h"  // IWYU pragma: export
+
+#endif  // TURNPIKE_SERVICES_COMMON_RPC_CLIENT_STREAM_H_

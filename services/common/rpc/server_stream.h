@@ -1,0 +1,54 @@
+// The server's end of a bidirectional stream: reads are reported as they come, writes batch by
+// themselves. Wraps gRPC's callback API.
+#ifndef TURNPIKE_SERVICES_COMMON_RPC_SERVER_STREAM_H_
+#define TURNPIKE_SERVICES_COMMON_RPC_SERVER_STREAM_H_
+
+#include <grpcpp/support/server_callback.h>
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/status.h"
+
+namespace turnpike::rpc {
+
+// A handle to one call; thread-safe, may outlive the call (then it does nothing). Callbacks come
+// one at a time, from gRPC's threads.
+template <typename Request, typename Response>
+class ServerStream {
+ public:
+  struct Callbacks {
+    // One request. The next is read when this has returned and not before Resume when it returned
+    // false (back-pressure).
+    std::function<bool(Request&)> on_message;
+    std::function<void()> on_half_close;  // the client will send no more
+    std::function<void()> on_closed;      // the call is over; last callback, always comes
+  };
+  using Reactor = grpc::ServerBidiReactor<Request, Response>;
+
+  // Makes the reactor to return from the service's method (gRPC owns it) and the handle to it.
+  // Callbacks start after the method has returned it.
+  static std::pair<Reactor*, std::shared_ptr<ServerStream>> Create();
+  // Must be called once, before the reactor is returned.
+  void Start(Callbacks callbacks);
+
+  // Adds to the response that will go out next: `merge` is called with the pending response at
+  // once, under the stream's lock. Everything merged while a write is under way goes out as one.
+  void Send(const std::function<void(Response&)>& merge);
+  void Resume();
+  // Ends the call with `status` once everything is out.
+  void Finish(const absl::Status& status);
+  // Octets merged and not yet out, about (to stop sending content to a client that does not read).
+  size_t pending_bytes() const;
+
+ private:
+  class Call;
+  explicit ServerStream(std::shared_ptr<Call> call) : call_(std::move(call)) {}
+  std::shared_ptr<Call> call_;
+};
+
+}  // namespace turnpike::rpc
+
+#include "services/common/rpc/server_stream_impl.h"  // IWYU pragma: export
+
+#endif  // TURNPIKE_SERVICES_COMMON_RPC_SERVER_STREAM_H_

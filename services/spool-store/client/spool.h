@@ -1,0 +1,91 @@
+// The spool as other services see it. Implementations: RpcSpool (gRPC streams to spool-store) and
+// FakeSpool (in memory, for tests).
+//
+// Thread safety: every implementation is thread-safe. Callbacks run exactly once, on a thread of
+// the implementation's choice; they must not block. They run also when the spool is destroyed
+// (CANCELLED).
+#ifndef TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_SPOOL_H_
+#define TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_SPOOL_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "protos/turnpike/spool/v1/spool.pb.h"
+
+namespace turnpike::spool {
+
+// Content up to this size travels inside NewMessage and LeasedDelivery.
+inline constexpr size_t kInlineContentBytesMax = 256 * 1024;
+
+// A running Lease stream. Destroying it ends the stream, and with it all its leases; a settlement
+// that arrives later is still taken while nobody else leases the delivery.
+class LeaseStream {
+ public:
+  // What the stream reports. Calls come one at a time.
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    virtual void OnLeased(v1::LeaseResponse response) = 0;
+    // The stream is over (store away: UNAVAILABLE). All its leases have ended. Last call.
+    virtual void OnClosed(absl::Status status) = 0;
+  };
+
+  virtual ~LeaseStream() = default;
+  // Asks for `deliveries` more than before.
+  virtual void AddCredit(int32_t deliveries) = 0;
+  virtual void Renew(const v1::LeaseToken& token) = 0;
+  virtual void HandBack(const v1::LeaseToken& token) = 0;
+};
+
+class Spool {
+ public:
+  using EnqueueCallback = absl::AnyInvocable<void(absl::Status)>;
+  using SettleCallback = absl::AnyInvocable<void(absl::StatusOr<v1::SettleOutcome>)>;
+
+  virtual ~Spool() = default;
+
+  // Stores a message. OK means durable: this is the moment when responsibility moves to us. The
+  // caller made `message.message_id` (base::MessageId); content above kInlineContentBytesMax was
+  // sent before by AppendContent. Repeated over a new stream while `deadline` lasts.
+  // Errors: RESOURCE_EXHAUSTED (full: 452), UNAVAILABLE and DEADLINE_EXCEEDED (451),
+  // INVALID_ARGUMENT (a bug of ours: 451), ABORTED (chunks were lost with their stream: 451).
+  virtual void Enqueue(v1::NewMessage message, absl::Time deadline, EnqueueCallback done) = 0;
+
+  // Sends a piece of a large message's content, at most kInlineContentBytesMax. `done` is called
+  // when the caller may send the next one (flow control); an error ends the message.
+  virtual void AppendContent(absl::string_view message_id, int64_t offset, std::string data,
+                             EnqueueCallback done) = 0;
+  // Drops the chunks of a message that will not be enqueued.
+  virtual void AbortContent(absl::string_view message_id) = 0;
+
+  // Opens a lease stream. `handler` must outlive the stream's OnClosed, which comes even when the
+  // returned object is destroyed before it.
+  virtual std::unique_ptr<LeaseStream> OpenLease(v1::LeaseOpen open,
+                                                 std::shared_ptr<LeaseStream::Handler> handler) = 0;
+
+  // Ends a lease; the outcome is durable when `done` is called. Repeated over a new stream until
+  // `deadline`. Errors: UNAVAILABLE and DEADLINE_EXCEEDED: not known to be recorded.
+  virtual void Settle(v1::Settlement settlement, absl::Time deadline, SettleCallback done) = 0;
+
+  // Reads a large message's content. `piece` is called for every piece in order and returns false
+  // to stop; then `done`, with CANCELLED when stopped.
+  virtual void ReadContent(absl::string_view message_id,
+                           absl::AnyInvocable<bool(absl::string_view)> piece,
+                           absl::AnyInvocable<void(absl::Status)> done) = 0;
+
+  virtual void ReleaseQueue(
+      v1::ReleaseQueueRequest request, absl::Time deadline,
+      absl::AnyInvocable<void(absl::StatusOr<v1::ReleaseQueueResponse>)> done) = 0;
+  virtual void GetQueue(v1::GetQueueRequest request, absl::Time deadline,
+                        absl::AnyInvocable<void(absl::StatusOr<v1::GetQueueResponse>)> done) = 0;
+};
+
+}  // namespace turnpike::spool
+
+#endif  // TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_SPOOL_H_

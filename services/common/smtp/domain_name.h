@@ -23,7 +23,7 @@ class DomainName {
   static constexpr size_t kLabelBytesMax = 63;  // [RFC1035 2.3.4]
 
   struct ParseOptions {
-    bool allow_u_labels = true;      // UTF-8 labels are converted by IDNA 2008 [RFC5891]
+    bool allow_u_labels = true;       // UTF-8 labels are converted by IDNA 2008 [RFC5891]
     bool allow_trailing_dot = false;  // the root's dot of a zone file; dropped
   };
 

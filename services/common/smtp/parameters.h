@@ -65,10 +65,6 @@ ReplyOr<MailParameters> ParseMailParameters(absl::string_view text, const Capabi
 ReplyOr<RcptParameters> ParseRcptParameters(absl::string_view text, const Capabilities& offered,
                                             bool allow_utf8);
 
-// Whether `text`, what stands between MAIL's path and the line's end, holds the parameter SMTPUTF8.
-// The path before it cannot be read without knowing.
-bool HasSmtpUtf8Parameter(absl::string_view text);
-
 // Append ` KEY=VALUE` for each parameter that the peer offers. Whether a message may be sent
 // without one that the peer does not offer is decided before. (client_engine.h)
 void AppendMailParameters(const MailParameters& parameters, const Capabilities& peer,

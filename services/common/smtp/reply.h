@@ -39,7 +39,7 @@ struct ReplyCode {
 // Thread safety: thread-compatible value type.
 class Reply {
  public:
-  Reply() = default;  // code 0: no reply
+  Reply() = default;             // code 0: no reply
   Reply(const ReplyCode& code);  // NOLINT(google-explicit-constructor): a named code is a reply
   // Lines of `text` are separated by LF. Any octets may stand in it; they are made harmless when
   // the reply is put on the wire.
@@ -79,9 +79,9 @@ class Reply {
 template <typename T>
 class ReplyOr {
  public:
-  ReplyOr(T value) : state_(std::move(value)) {}                    // NOLINT
-  ReplyOr(Reply reply) : state_(std::move(reply)) {}                // NOLINT
-  ReplyOr(const ReplyCode& code) : state_(Reply(code)) {}           // NOLINT
+  ReplyOr(T value) : state_(std::move(value)) {}           // NOLINT
+  ReplyOr(Reply reply) : state_(std::move(reply)) {}       // NOLINT
+  ReplyOr(const ReplyCode& code) : state_(Reply(code)) {}  // NOLINT
 
   bool ok() const { return state_.index() == 0; }
   const T& value() const& { return std::get<0>(state_); }

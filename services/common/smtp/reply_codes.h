@@ -65,7 +65,8 @@ inline constexpr ReplyCode kBadSenderSyntax{501, {5, 1, 7}, "Bad sender address 
 inline constexpr ReplyCode kBadRecipientSyntax{501, {5, 1, 3}, "Bad recipient address syntax"};
 inline constexpr ReplyCode kNotImplemented{502, {5, 5, 1}, "Command not implemented"};
 inline constexpr ReplyCode kBadSequence{503, {5, 5, 1}, "Bad sequence of commands"};
-inline constexpr ReplyCode kUnknownMechanism{504, {5, 5, 4}, "Authentication mechanism not offered"};
+inline constexpr ReplyCode kUnknownMechanism{
+    504, {5, 5, 4}, "Authentication mechanism not offered"};
 inline constexpr ReplyCode kBareNewline{521, {5, 5, 2}, "Lines must end in CR LF"};
 inline constexpr ReplyCode kUnknownParameter{555, {5, 5, 4}, "Parameter not recognized"};
 
@@ -89,7 +90,8 @@ inline constexpr ReplyCode kContentBareNewline{550, {5, 5, 2}, "Message lines mu
 inline constexpr ReplyCode kMessageTooBig{552, {5, 3, 4}, "Message size exceeds the limit"};
 inline constexpr ReplyCode kHeaderTooBig{552, {5, 3, 4}, "Message header too big"};
 inline constexpr ReplyCode kMailLoop{554, {5, 4, 6}, "Too many Received fields: mail loop"};
-inline constexpr ReplyCode kConversionRequired{554, {5, 6, 3}, "Conversion required, not supported"};
+inline constexpr ReplyCode kConversionRequired{
+    554, {5, 6, 3}, "Conversion required, not supported"};
 
 }  // namespace turnpike::smtp
 

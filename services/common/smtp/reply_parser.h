@@ -14,9 +14,9 @@ namespace turnpike::smtp {
 class ReplyParser {
  public:
   struct Limits {
-    size_t line_bytes_max = 1024;         // with CRLF; [RFC5321 4.5.3.1.5] says 512
-    size_t reply_bytes_max = 64 * 1024;   // all lines of one reply
-    size_t line_count_max = 1024;         // lines of one reply
+    size_t line_bytes_max = 1024;        // with CRLF; [RFC5321 4.5.3.1.5] says 512
+    size_t reply_bytes_max = 64 * 1024;  // all lines of one reply
+    size_t line_count_max = 1024;        // lines of one reply
   };
   enum class Result {
     kNeedMore,       // all input is consumed, the reply is not complete
@@ -47,8 +47,8 @@ class ReplyParser {
   void AddText(absl::string_view text);
 
   Limits limits_;
-  std::string line_;       // the beginning of a line whose end has not come
-  std::string text_;       // of the lines read so far
+  std::string line_;  // the beginning of a line whose end has not come
+  std::string text_;  // of the lines read so far
   size_t reply_bytes_ = 0;
   size_t line_count_ = 0;
   int code_ = 0;

@@ -2,6 +2,8 @@
 #ifndef TURNPIKE_SERVICES_COMMON_BASE_STATUS_MACROS_H_
 #define TURNPIKE_SERVICES_COMMON_BASE_STATUS_MACROS_H_
 
+#include <utility>
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 
@@ -28,8 +30,9 @@
     }                                                       \
   } while (false)
 
-#define TURNPIKE_CO_ASSIGN_OR_RETURN(lhs, expr) \
-  TURNPIKE_ASSIGN_OR_RETURN_IMPL_(TURNPIKE_STATUS_CONCAT_(statusor_, __LINE__), lhs, expr, co_return)
+#define TURNPIKE_CO_ASSIGN_OR_RETURN(lhs, expr)                                             \
+  TURNPIKE_ASSIGN_OR_RETURN_IMPL_(TURNPIKE_STATUS_CONCAT_(statusor_, __LINE__), lhs, expr, \
+                                  co_return)
 
 #define TURNPIKE_ASSIGN_OR_RETURN_IMPL_(statusor, lhs, expr, return_keyword) \
   auto statusor = (expr);                                                    \

@@ -1,0 +1,67 @@
+# The commands of a developer's day. `make run` and `make test` work on a bare Debian 12 as root.
+# Options of bazel go into user.bazelrc, or into BAZEL: make test BAZEL='bazel --output_base=/tmp/x'
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export BAZEL ?= bazel
+# Bazel puts its output below HOME, which a service or a container may not set.
+export HOME ?= /root
+
+.PHONY: help
+help: ## This list
+	@sed --quiet --regexp-extended 's/^([a-z0-9-]+):.*## (.*)/\1 \2/p' Makefile | \
+	  while read -r target text; do printf 'make %-14s %s\n' "$$target" "$$text"; done
+
+.PHONY: packages
+packages: ## Install the Debian packages that building needs
+	deploy/packages/install.sh build
+
+.PHONY: test-packages
+test-packages: ## Install those that tests, benchmarks and `make run` need too
+	deploy/packages/install.sh build test
+
+.PHONY: build
+build: packages ## Build everything
+	$(BAZEL) build //...
+
+.PHONY: run
+run: test-packages ## Build, start the five services on loopback and play the main job (KEEP=1 leaves them running)
+	deploy/local/run.sh
+
+.PHONY: test
+test: test-packages ## All tests: checks of the source, unit tests, sanitizers, end to end
+	tests/run_all.sh tidy unit sanitize e2e
+
+.PHONY: unit
+unit: packages ## Unit tests only
+	tests/run_all.sh unit
+
+.PHONY: sanitize
+sanitize: packages ## Unit tests of the pure cores under ASan and UBSan, those tagged "concurrent" under TSan
+	tests/run_all.sh sanitize
+
+.PHONY: e2e
+e2e: test-packages ## End-to-end tests of the real binaries with real peers
+	tests/run_all.sh e2e
+
+.PHONY: bench
+bench: test-packages ## Compare with Postfix on this machine; writes build/bench.json
+	tests/bench/run
+
+.PHONY: fuzz
+fuzz: test-packages ## Fuzz every parser for a while (SECONDS_EACH=60)
+	tests/fuzz/run.sh
+
+.PHONY: tidy
+tidy: test-packages ## House rules: layering, include guards, line length, format, shell scripts
+	tests/run_all.sh tidy format
+
+.PHONY: format
+format: test-packages ## Rewrite C++ and proto files by .clang-format
+	git ls-files -z '*.h' '*.cc' '*.proto' | xargs --null --no-run-if-empty clang-format-14 -i
+
+.PHONY: clean
+clean: ## Remove what builds and runs left behind
+	$(BAZEL) clean
+	rm --recursive --force build

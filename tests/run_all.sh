@@ -1,0 +1,91 @@
+#!/bin/bash
+# Runs groups of tests and closes with one line, "N passed, N failed", over all of them.
+#
+#   tests/run_all.sh GROUP...
+#     tidy      house rules on the source (tests/tidy)
+#     format    C++ and protos as clang-format would write them
+#     unit      every Bazel test, in the build that is shipped
+#     sanitize  the pure cores' tests under ASan and UBSan, tests tagged "concurrent" under TSan
+#     e2e       pytest on the built binaries, with real peers (tests/e2e)
+#
+# A group that fails does not keep the next from running. Exits 0 if everything built, something
+# ran, and nothing failed. Results stay in build/test/.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bazel=${BAZEL:-bazel}
+python=/usr/bin/python3
+results=build/test
+broken=()
+
+# Bazel's test results are read from its event stream, because bazel-testlogs also holds those of
+# earlier runs.
+bazel_test() {
+  local name=$1
+  shift
+  echo "== $name"
+  # Unquoted: BAZEL may carry start-up options.
+  # shellcheck disable=SC2086
+  $bazel test --build_event_json_file="$results/$name.json" --test_summary=terse --keep_going \
+    --noshow_progress "$@" || broken+=("$name")
+}
+
+# Prints the test targets below //services that a Bazel query over them selects.
+select_tests() {
+  # shellcheck disable=SC2086
+  $bazel query --noshow_progress "$1" 2>/dev/null
+}
+
+pytest() {
+  local name=$1
+  shift
+  echo "== $name"
+  "$python" -B -m pytest -p no:cacheprovider --junitxml="$results/$name.xml" "$@" ||
+    broken+=("$name")
+}
+
+run_tidy() { pytest tidy --quiet tests/tidy --ignore=tests/tidy/test_format.py; }
+
+run_format() { pytest format --quiet tests/tidy/test_format.py; }
+
+run_unit() { bazel_test unit //...; }
+
+# The sanitizers' builds keep links of their own, so that bazel-bin stays the shipped build.
+run_sanitize() {
+  local cores concurrent
+  cores=$(select_tests \
+    'tests(//services/common/smtp/... + filter("^//services/[a-z-]+/core[:/]", //services/...))')
+  concurrent=$(select_tests 'attr(tags, "\bconcurrent\b", tests(//services/...))')
+  # Unquoted: lists of labels.
+  # shellcheck disable=SC2086
+  [[ -z $cores ]] || bazel_test asan --config=asan --symlink_prefix=build/asan- $cores
+  # shellcheck disable=SC2086
+  [[ -z $concurrent ]] || bazel_test tsan --config=tsan --symlink_prefix=build/tsan- $concurrent
+}
+
+run_e2e() {
+  # shellcheck disable=SC2086
+  if ! $bazel build --noshow_progress //services/...; then
+    broken+=(e2e)
+    return
+  fi
+  pytest e2e tests/e2e
+}
+
+mkdir --parents build
+rm --recursive --force "$results"
+mkdir "$results"
+for group in "$@"; do
+  case $group in
+    tidy | format | unit | sanitize | e2e) "run_$group" ;;
+    *)
+      echo "$0: no group '$group'" >&2
+      exit 2
+      ;;
+  esac
+done
+
+if ((${#broken[@]})); then
+  echo "Failed: ${broken[*]}"
+fi
+"$python" -B tests/count_results.py "$results" && ((${#broken[@]} == 0))

@@ -5,24 +5,32 @@
 
 #include <grpcpp/support/server_callback.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 
 namespace turnpike::rpc {
 
 // A handle to one call; thread-safe, may outlive the call (then it does nothing). Callbacks come
-// one at a time, from gRPC's threads.
+// one at a time, from gRPC's threads. They must not block: a process has few of these threads, and
+// they serve all its calls.
 template <typename Request, typename Response>
 class ServerStream {
  public:
+  // Any of them but on_message may be empty.
   struct Callbacks {
     // One request. The next is read when this has returned and not before Resume when it returned
     // false (back-pressure).
     std::function<bool(Request&)> on_message;
-    std::function<void()> on_half_close;  // the client will send no more
-    std::function<void()> on_closed;      // the call is over; last callback, always comes
+    // The client will send no more: it has half-closed, or it is gone, and on_closed follows.
+    std::function<void()> on_half_close;
+    // Everything that was sent is out: pending_bytes() was 0 a moment ago.
+    std::function<void()> on_writable;
+    // The call is over; last callback, always comes.
+    std::function<void()> on_closed;
   };
   using Reactor = grpc::ServerBidiReactor<Request, Response>;
 
@@ -33,10 +41,15 @@ class ServerStream {
   void Start(Callbacks callbacks);
 
   // Adds to the response that will go out next: `merge` is called with the pending response at
-  // once, under the stream's lock. Everything merged while a write is under way goes out as one.
+  // once, under the stream's lock. Everything merged while a write is under way goes out as one, so
+  // the caller keeps pending_bytes() well below limits.h's kMessageBytesMax. Does nothing after
+  // Finish and when the call is over.
   void Send(const std::function<void(Response&)>& merge);
+  // Reads on after an on_message that returned false; may come before it has returned. Does nothing
+  // otherwise.
   void Resume();
-  // Ends the call with `status` once everything is out.
+  // Ends the call with `status` once everything is out. The first one counts. No on_message starts
+  // after it.
   void Finish(const absl::Status& status);
   // Octets merged and not yet out, about (to stop sending content to a client that does not read).
   size_t pending_bytes() const;

@@ -1,0 +1,26 @@
+// What both ends of a connection between services must agree on.
+#ifndef TURNPIKE_SERVICES_COMMON_RPC_LIMITS_H_
+#define TURNPIKE_SERVICES_COMMON_RPC_LIMITS_H_
+
+namespace turnpike::rpc {
+
+// One message, serialized. A larger one ends its call with RESOURCE_EXHAUSTED.
+inline constexpr int kMessageBytesMax = 8 * 1024 * 1024;
+
+// Both ends ping a quiet peer this often, and give it up after the timeout.
+inline constexpr int kKeepaliveMs = 60'000;
+inline constexpr int kKeepaliveTimeoutMs = 10'000;
+// Servers hang up on clients that ping more often than this; well below kKeepaliveMs.
+inline constexpr int kPingIntervalMinMs = 30'000;
+
+inline constexpr int kReconnectBackoffMinMs = 50;
+inline constexpr int kReconnectBackoffMaxMs = 2'000;
+inline constexpr int kConnectTimeoutMs = 5'000;
+
+// A server asks its clients to connect anew after this long, so that new replicas get a share of the
+// calls. Calls and streams in progress go on over the old connection.
+inline constexpr int kConnectionAgeMaxMs = 300'000;
+
+}  // namespace turnpike::rpc
+
+#endif  // TURNPIKE_SERVICES_COMMON_RPC_LIMITS_H_

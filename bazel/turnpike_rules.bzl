@@ -125,6 +125,6 @@ def tp_system_library(name, deps = [], **kwargs):
     """`@debian//:<name>` with the Debian libraries that its headers need."""
     native.cc_library(
         name = name,
-        deps = ["@debian//:" + name] + deps,
+        deps = deps + ["@debian//:" + name],
         **kwargs
     )

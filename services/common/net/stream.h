@@ -9,6 +9,7 @@
 
 #include <asio/any_io_executor.hpp>
 #include <asio/awaitable.hpp>
+#include <asio/ip/address.hpp>
 #include <asio/ip/tcp.hpp>
 #include <cstddef>
 #include <memory>
@@ -42,21 +43,30 @@ class Stream {
   Stream& operator=(const Stream&) = delete;
   ~Stream();
 
-  // Connects; UNAVAILABLE when refused or unreachable, DEADLINE_EXCEEDED. `source` binds the local
-  // address when it is specified.
+  // Connects; UNAVAILABLE when refused or unreachable, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED when
+  // descriptors have run out. `source` binds the local address unless it is the unspecified one. The
+  // stream belongs to the executor of the awaiting coroutine.
   static asio::awaitable<absl::StatusOr<std::unique_ptr<Stream>>> Connect(
-      asio::ip::tcp::endpoint endpoint, absl::Time deadline);
+      asio::ip::tcp::endpoint endpoint, absl::Time deadline,
+      asio::ip::address source = asio::ip::address());
 
-  // Reads at least one octet into `buffer`; 0 means the peer has closed in order.
+  // Reads at least one octet into `buffer`, which is not empty; 0 means the peer has closed in order.
+  // UNAVAILABLE: the connection broke.
   asio::awaitable<absl::StatusOr<size_t>> Read(absl::Span<char> buffer, absl::Time deadline);
 
   // Writes all of `bytes`, which must stay valid until then.
   asio::awaitable<absl::Status> Write(absl::string_view bytes, absl::Time deadline);
 
-  // Handshakes. The caller has discarded what it read in clear. `context` must outlive the stream.
+  // Handshakes, as one side of TLS from here on; has_tls() is true even when it fails, so that nothing
+  // is ever read or written in clear after it. The caller has discarded what it read in clear before;
+  // what the socket still has belongs to TLS. No read or write may be waiting. Errors:
+  //   UNAUTHENTICATED      the peer's certificate is not good (verifying contexts only).
+  //   FAILED_PRECONDITION  no common protocol or cipher, an alert, or the peer does not speak TLS.
+  //   UNAVAILABLE          the connection broke.
   asio::awaitable<absl::Status> StartTlsAsServer(std::shared_ptr<const TlsContext> context,
                                                  absl::Time deadline);
-  // `server_name` for SNI; empty: none.
+  // `server_name` for SNI, and for the check of the certificate by a verifying context; empty: none
+  // (INVALID_ARGUMENT with a verifying context).
   asio::awaitable<absl::Status> StartTlsAsClient(std::shared_ptr<const TlsContext> context,
                                                  const std::string& server_name,
                                                  absl::Time deadline);
@@ -69,7 +79,8 @@ class Stream {
 
   // Closes at once, without TLS or TCP ceremony beyond a FIN; pending operations end with CANCELLED.
   void Close();
-  // Sends close_notify and FIN where that works within a moment, then closes.
+  // Sends close_notify and FIN where that works within a second, discards what the peer still sends,
+  // then closes. No read or write may be waiting.
   asio::awaitable<void> CloseGracefully();
 
   asio::ip::tcp::endpoint remote_endpoint() const;  // as it was at construction
@@ -78,7 +89,7 @@ class Stream {
 
  private:
   class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;  // shared with waiting operations, which end when the stream does
 };
 
 }  // namespace turnpike::net

@@ -1,0 +1,79 @@
+"""A child process with a log file, ended by its pid."""
+
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import time
+
+
+def free_port(address="127.0.0.1", kind=socket.SOCK_STREAM):
+    """A port that nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((address, 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(condition, timeout=15.0, interval=0.02, what="the condition"):
+    """Polls `condition` until it gives a true value, and returns that; TimeoutError after
+    `timeout` seconds. An AssertionError inside counts as "not yet"."""
+    deadline = time.monotonic() + timeout
+    last = None
+    while True:
+        try:
+            value = condition()
+            if value:
+                return value
+        except (AssertionError, OSError) as error:
+            last = error
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} did not come true within {timeout} s ({last})")
+        time.sleep(interval)
+
+
+def can_connect(address, port):
+    with socket.create_connection((address, port), timeout=1):
+        return True
+
+
+class Process:
+    """A started program. Its output goes to `log`."""
+
+    def __init__(self, argv, log, env=None, cwd=None):
+        self.argv = [str(part) for part in argv]
+        self.log = pathlib.Path(log)
+        self._log_file = open(self.log, "ab")
+        self.child = subprocess.Popen(
+            self.argv, stdin=subprocess.DEVNULL, stdout=self._log_file, stderr=self._log_file,
+            env={**os.environ, **(env or {})}, cwd=cwd)
+
+    @property
+    def pid(self):
+        return self.child.pid
+
+    def running(self):
+        return self.child.poll() is None
+
+    def kill(self):
+        """SIGKILL, and waits for the end."""
+        if self.running():
+            self.child.send_signal(signal.SIGKILL)
+        self.child.wait()
+        self._log_file.close()
+
+    def terminate(self, timeout=30):
+        """SIGTERM; returns the exit code. Kills and raises when it takes too long."""
+        if self.running():
+            self.child.send_signal(signal.SIGTERM)
+        try:
+            return self.child.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.child.kill()
+            self.child.wait()
+            raise
+        finally:
+            self._log_file.close()
+
+    def log_text(self):
+        return self.log.read_text(errors="replace")

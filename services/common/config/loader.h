@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -18,15 +19,25 @@ struct LoadedConfig {
   v1::Config config;
   // Key path (`gateways[2].atrn.password`) to `file:line:column`, for messages about a value.
   std::map<std::string, std::string> places;
+  // What is allowed but probably not meant, in the form of errors.
+  std::vector<std::string> warnings;
+};
+
+struct LoadOptions {
+  // The service that asks (`auth-service`): files that only others read, such as secrets, need not
+  // be there and are left alone. Empty: all of them are read and checked.
+  std::string service;
 };
 
 // Reads and checks the file. INVALID_ARGUMENT with all errors, one a line:
 //   /etc/turnpike.yaml:12:5: gateways[0].etrn.prot: unknown key; did you mean `port`?
-// NOT_FOUND when the file cannot be read.
-absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path);
+// NOT_FOUND, PERMISSION_DENIED and such when the file cannot be read.
+absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, const LoadOptions& options = {});
 
-// The same for a text; `name` stands for the file in messages.
-absl::StatusOr<LoadedConfig> ParseConfig(absl::string_view yaml, const std::string& name);
+// The same for a text; `name` stands for the file in messages, and its folder is where relative
+// paths begin.
+absl::StatusOr<LoadedConfig> ParseConfig(absl::string_view yaml, const std::string& name,
+                                         const LoadOptions& options = {});
 
 }  // namespace turnpike::config
 

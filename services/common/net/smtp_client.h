@@ -1,27 +1,158 @@
 // The SMTP client: a smtp::ClientEngine on a net::Stream. Used by outbound-delivery, by the reversed
 // half of ATRN, and by the ODMR and ETRN clients.
 //
-// Strand-confined, like its stream.
+//   SmtpClient client(*stream, {.engine = {.host_name = "mx.example.org"}});
+//   if (auto end = co_await client.Open()) …                // why there is no session
+//   while (client.can_send()) { outcomes = co_await client.Send({…}); … }
+//   co_await client.Quit();
+//   co_await stream->CloseGracefully();
 #ifndef TURNPIKE_SERVICES_COMMON_NET_SMTP_CLIENT_H_
 #define TURNPIKE_SERVICES_COMMON_NET_SMTP_CLIENT_H_
 
+#include <array>
 #include <asio/awaitable.hpp>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/common/net/stream.h"
 #include "services/common/smtp/client_engine.h"
 
 namespace turnpike::net {
 
+class SaslClient;
+
 struct SmtpTimeouts {  // [RFC5321 4.5.3.2]
   absl::Duration greeting = absl::Minutes(5);
-  absl::Duration command = absl::Minutes(5);
-  absl::Duration data_block = absl::Minutes(3);
+  absl::Duration command = absl::Minutes(5);      // for each reply; STARTTLS's handshake too
+  absl::Duration data_block = absl::Minutes(3);   // for each write of content
   absl::Duration end_of_data = absl::Minutes(10);
+  absl::Duration quit = absl::Seconds(10);
+};
+
+enum class SmtpTls {
+  kNone,           // as the connection is: in clear, or in the TLS that it has already
+  kOpportunistic,  // STARTTLS where it is offered; in clear if it is refused with a reply
+  kRequired,       // STARTTLS or no session
+  kImplicit,       // TLS before the greeting
+};
+
+struct SmtpClientOptions {
+  smtp::ClientOptions engine;
+  SmtpTimeouts timeouts;
+  SmtpTls tls = SmtpTls::kNone;
+  std::shared_ptr<const TlsContext> tls_context;  // set unless kNone
+  std::string tls_server_name;                    // SNI, and what a verifying context checks
+  SaslClient* sasl = nullptr;                     // null: no AUTH. Outlives the client
+};
+
+// Why a session is over, or was none.
+struct SmtpSessionEnd {
+  enum class Cause {
+    kQuit,
+    kRefused,         // the greeting or EHLO, by `reply`
+    kServiceClosing,  // 421
+    kProtocolError,   // the peer does not speak SMTP
+    kDisconnected,
+    kTimeout,
+    kTlsNotOffered,   // kRequired only, as the next
+    kTlsRefused,      // by `reply`
+    kTlsFailed,       // the handshake; trying again in clear needs a new connection
+    kAuthNotOffered,  // no mechanism that the SaslClient accepts
+    kAuthFailed,      // by `reply`, or the server has not proved itself
+    kAborted,         // here: the content could not be had, or its end was not to be sent
+    kUnsendableContent,
+    kTurned,          // ATRN: the roles have changed
+  };
+  Cause cause = Cause::kQuit;
+  smtp::Reply reply;  // the peer's last words, or ours
+};
+
+// A part of a message's content.
+struct ContentPiece {
+  absl::string_view bytes;  // until the next call of Next
+  bool is_last = false;
+};
+
+// Where content comes from that is not in memory as a whole.
+class ContentSource {
+ public:
+  virtual ~ContentSource() = default;
+  // The next piece, best of 64 KiB or more. An error ends the session without an end of data.
+  virtual asio::awaitable<absl::StatusOr<ContentPiece>> Next() = 0;
+};
+
+struct SmtpTransaction {
+  smtp::OutgoingMessage message;
+  // The content, or its beginning if there is a source for the rest. Not copied; valid until Send
+  // has returned, like `rest`.
+  absl::string_view content;
+  ContentSource* rest = nullptr;
+  // Awaited when all but the end of data is encoded, which is sent when it has returned OK (DQ-34);
+  // an error ends the session without it. Empty: none. Sets message.is_end_of_data_held.
+  std::function<asio::awaitable<absl::Status>()> before_end_of_data;
+};
+
+// Strand-confined, like its stream. One call at a time. A coroutine of it that waits is ended by
+// Close of the stream.
+class SmtpClient {
+ public:
+  // `stream` outlives the client, which never closes it.
+  SmtpClient(Stream& stream, SmtpClientOptions options);
+  SmtpClient(const SmtpClient&) = delete;
+  SmtpClient& operator=(const SmtpClient&) = delete;
+  ~SmtpClient();
+
+  // Greeting, EHLO, and STARTTLS and AUTH as the options say. Nothing when the session is ready.
+  asio::awaitable<std::optional<SmtpSessionEnd>> Open();
+
+  // One transaction; one outcome for each recipient, in their order, always. When the connection is
+  // lost, or was before, they say so (Stage::kConnection). An earlier transaction that the peer has
+  // not ended is reset first.
+  asio::awaitable<std::vector<smtp::RecipientOutcome>> Send(SmtpTransaction transaction);
+
+  // ETRN; the peer's reply, or why there is none (end()).
+  asio::awaitable<std::optional<smtp::Reply>> Etrn(std::string argument);
+  // ATRN. After a 250 the session has ended by kTurned, and the stream is to be served. [RFC2645]
+  asio::awaitable<std::optional<smtp::Reply>> Atrn(std::vector<smtp::DomainName> domains);
+
+  // QUIT, unless the session is over; waits a moment for the answer.
+  asio::awaitable<void> Quit();
+
+  bool can_send() const { return !end_.has_value() && engine_.can_send(); }
+  const std::optional<SmtpSessionEnd>& end() const { return end_; }
+  // Capabilities, greeting.
+  const smtp::ClientEngine& engine() const { return engine_; }
+
+ private:
+  struct Content;
+
+  asio::awaitable<std::optional<SmtpSessionEnd>> StartTls();
+  asio::awaitable<std::optional<SmtpSessionEnd>> Authenticate();
+  asio::awaitable<absl::Status> Handshake();
+  // The next event that is not NeedInput; Closed sets end_.
+  asio::awaitable<smtp::ClientEvent> NextEvent();
+  asio::awaitable<void> Exchange();
+  asio::awaitable<bool> WriteOutput(absl::Duration timeout);
+  asio::awaitable<void> FeedContent(Content& content);
+  // Ends the session here, by OnDisconnected.
+  SmtpSessionEnd EndSession(SmtpSessionEnd::Cause cause, const smtp::Reply& reply);
+  void OnStreamError(const absl::Status& status);
+  absl::Duration ReplyTimeout() const;
+
+  Stream& stream_;
+  const SmtpClientOptions options_;
+  smtp::ClientEngine engine_;
+  std::optional<SmtpSessionEnd> end_;
+  size_t recipient_count_ = 0;  // of the transaction in progress
+  bool timed_out_ = false;
+  std::array<char, 4096> input_;
 };
 
 }  // namespace turnpike::net

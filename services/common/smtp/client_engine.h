@@ -179,7 +179,8 @@ class ClientEngine {
   // encoded to the output at once. As a chunk (BDAT) each piece is one, so larger ones cost less.
   void SendContent(absl::string_view piece, bool is_last);
 
-  // The content cannot be had: the session ends without an end of data, as there is no other way.
+  // The content cannot be had: the session ends without an end of data, as there is no other way,
+  // when the message ahead has been answered. The message's recipients get `why`.
   void AbortContent(const Reply& why);
 
   // Lets the end of data of `message` go, now or when its content is all sent. Idempotent.
@@ -187,6 +188,7 @@ class ClientEngine {
 
   // --- Facts ---
 
+  // What the peer offers, less what the options rule out.
   const Capabilities& capabilities() const { return capabilities_; }
   const Reply& greeting() const { return greeting_; }
   bool is_extended() const { return is_extended_; }  // EHLO or LHLO, not HELO
@@ -200,17 +202,20 @@ class ClientEngine {
   struct Message;
   struct Expected {
     Waiting what = Waiting::kNothing;
-    Message* message = nullptr;  // null: a reply that changes nothing any more
+    Message* message = nullptr;  // whose reply this is, if a message's; lives until all are in
     size_t recipient = 0;
   };
-  enum class Phase { kOpening, kReady, kTlsHandshake, kAuth, kCommand, kQuitting, kEnded };
+  enum class Phase { kOpening, kReady, kTlsHandshake, kQuitting, kTurned, kEnded };
 
-  // Replies, by what they answer.
+  // Reads one reply from the input and acts on it. False if there is none.
+  bool HandleInput();
   void HandleReply(const Reply& reply);
   void HandleGreeting(const Reply& reply);
   void HandleHello(const Reply& reply);
   void HandleStartTls(const Reply& reply);
   void HandleAuth(const Reply& reply);
+  void HandleAtrn(const Reply& reply);
+  void HandleMessageReply(const Expected& expected, const Reply& reply);
   void HandleMail(Message& message, const Reply& reply);
   void HandleRecipient(Message& message, size_t recipient, const Reply& reply);
   void HandleDataStart(Message& message, const Reply& reply);
@@ -219,36 +224,42 @@ class ClientEngine {
 
   void SayHello();
   void SendCommand(absl::string_view line, Expected expected);
-  void Pump();                      // sends what may be sent
-  bool PumpStep(Message& message);  // sends one command; false: nothing to send now
-  void BeginContent(Message& message);
+  // Sends the commands that may go now. PumpStep sends one; false: none.
+  void Pump();
+  bool PumpStep(Message& message);
+  bool PumpData(Message& message);
+  bool IsContentWanted() const;
+  void SendChunk(Message& message, absl::string_view piece, bool is_last);
+  void HoldOrSendEndOfData(Message& message);
   void SendEndOfData(Message& message);
   void ExpectEndOfData(Message& message);
-  void EndMessage(Message& message);
+  void AbortMessage(Message& message, client_event::Closed::Reason reason, const Reply& why);
+  void FinishAbort();
   void ReportEndedMessages();
   void EndSession(client_event::Closed::Reason reason, const Reply& reply, bool is_from_peer);
   void ProtocolError(absl::string_view why);
-  size_t CommandsInFlight() const { return expected_.size(); }
-  bool uses_pipelining() const { return options_.use_pipelining && capabilities_.pipelining; }
-  Message* Find(uint64_t id);
+  size_t pipelined_commands_max() const;
+  Message* sending();  // the message before its end of data; null if there is none
+  const Message* sending() const;
 
   const ClientOptions options_;
   ReplyParser parser_;
   std::string input_;
   size_t input_used_ = 0;
   std::string output_;
-  std::deque<ClientEvent> events_;  // decided, not yet taken
-  std::deque<Expected> expected_;   // what the next replies answer
-  std::deque<std::unique_ptr<Message>>
-      messages_;  // in the order they began; the last may be sending
+  std::deque<ClientEvent> events_;                 // decided, not yet taken
+  std::deque<Expected> expected_;                  // what the next replies answer
+  std::deque<std::unique_ptr<Message>> messages_;  // in the order they began
   uint64_t next_message_ = 1;
 
   Phase phase_ = Phase::kOpening;
   bool is_hello_fallback_ = false;  // HELO was said
-  bool needs_reset_ = false;        // a transaction of the peer's is open and will not be ended
+  bool needs_reset_ = false;        // the peer has a transaction open that will not be ended
   bool is_extended_ = false;
   Capabilities capabilities_;
   Reply greeting_;
+  std::optional<client_event::Closed> abort_;  // how the session ends when its time has come
+  client_event::Closed closed_;
 };
 
 }  // namespace turnpike::smtp

@@ -49,6 +49,9 @@ class ContentReceiver {
   // Why the message is not taken, if so. Known as early as can be; input is swallowed to its end.
   const std::optional<Reply>& refusal() const { return refusal_; }
 
+  // True if it is refused for a bare CR or LF: somebody tries to smuggle, or cannot speak SMTP.
+  bool has_bare_newline() const { return has_bare_newline_; }
+
   Mode mode() const { return mode_; }
   uint64_t content_bytes() const { return content_bytes_; }
   const HeaderFacts& facts() const { return scan_.facts(); }
@@ -56,6 +59,7 @@ class ContentReceiver {
  private:
   bool ReceiveData(absl::string_view* input, std::string* sink);
   bool ReceiveChunk(absl::string_view* input, std::string* sink);
+  void RefuseLines(LineDiscipline::Violation violation);
   void CheckFacts();
 
   const Mode mode_;
@@ -66,6 +70,7 @@ class ContentReceiver {
   uint64_t content_bytes_ = 0;
   uint64_t chunk_bytes_left_ = 0;
   std::optional<Reply> refusal_;
+  bool has_bare_newline_ = false;
 };
 
 }  // namespace turnpike::smtp

@@ -24,20 +24,19 @@ class DataDecoder {
     // Without CRLF, before unstuffing. [RFC5321 4.5.3.1.6] says 998; real mail has longer lines.
     size_t line_bytes_max = 2048;
   };
-  enum class Error { kNone, kBareNewline, kNul, kLineTooLong, kTooBig };
-
   explicit DataDecoder(const Limits& limits)
       : content_bytes_max_(limits.content_bytes_max), discipline_(limits.line_bytes_max) {}
 
   // Consumes from `*input` up to the end of data, appending the content to `*content`. Returns true
-  // when the end was reached; then `*input` holds what follows it. Once error() is set nothing more
-  // is appended, and what was appended before is of no use.
+  // when the end was reached; then `*input` holds what follows it. Once the content is worthless
+  // nothing more is appended, and what was appended before is of no use.
   bool Decode(absl::string_view* input, std::string* content);
 
   // Goes on swallowing without appending; for a message that the caller refuses meanwhile.
   void Discard() { is_discarding_ = true; }
 
-  Error error() const { return error_; }
+  LineDiscipline::Violation violation() const { return violation_; }
+  bool is_too_big() const { return is_too_big_; }
   uint64_t content_bytes() const { return content_bytes_; }  // decoded so far
 
  private:
@@ -45,14 +44,14 @@ class DataDecoder {
   enum class State { kLineStart, kDot, kDotCr, kText, kTextCr };
 
   void Append(absl::string_view span, std::string* content);
-  void Check(absl::string_view raw);
 
   const uint64_t content_bytes_max_;
   uint64_t content_bytes_ = 0;
   LineDiscipline discipline_;
   State state_ = State::kLineStart;
-  Error error_ = Error::kNone;
-  bool is_discarding_ = false;
+  LineDiscipline::Violation violation_ = LineDiscipline::Violation::kNone;
+  bool is_too_big_ = false;
+  bool is_discarding_ = false;  // worthless, for whatever reason
 };
 
 }  // namespace turnpike::smtp

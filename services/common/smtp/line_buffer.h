@@ -45,6 +45,7 @@ class LineBuffer {
   const size_t line_bytes_max_;
   absl::string_view rest_;  // points into kept_, or into what was last added
   std::string kept_;
+  bool is_kept_ = false;        // rest_ points into kept_
   size_t scanned_bytes_ = 0;    // of rest_, known to hold no LF
   bool is_discarding_ = false;  // inside of a line that is too long
   bool discarded_cr_ = false;   // its last octet so far was CR

@@ -87,11 +87,17 @@ inline constexpr ReplyCode kNoValidRecipients{554, {5, 5, 1}, "No valid recipien
 // 5xx: content
 inline constexpr ReplyCode kContentLineTooLong{500, {5, 6, 0}, "Message line too long"};
 inline constexpr ReplyCode kContentBareNewline{550, {5, 5, 2}, "Message lines must end in CR LF"};
+inline constexpr ReplyCode kContentNul{550, {5, 6, 0}, "Message holds NUL octets"};
 inline constexpr ReplyCode kMessageTooBig{552, {5, 3, 4}, "Message size exceeds the limit"};
 inline constexpr ReplyCode kHeaderTooBig{552, {5, 3, 4}, "Message header too big"};
 inline constexpr ReplyCode kMailLoop{554, {5, 4, 6}, "Too many Received fields: mail loop"};
 inline constexpr ReplyCode kConversionRequired{
     554, {5, 6, 3}, "Conversion required, not supported"};
+
+// What the client side says of a peer in its outcomes; never on the wire.
+inline constexpr ReplyCode kConnectionLost{421, {4, 4, 2}, "Connection lost"};
+inline constexpr ReplyCode kPeerProtocolError{421, {4, 5, 0}, "The peer broke the protocol"};
+inline constexpr ReplyCode kContentUnsendable{554, {5, 6, 0}, "Content has bare CR, LF or NUL"};
 
 }  // namespace turnpike::smtp
 

@@ -248,12 +248,12 @@ class ServerEngine {
     bool is_smtp_utf8 = false;
     bool is_binary = false;
     uint32_t recipient_count = 0;
-    uint32_t chunk_count = 0;
-    bool has_chunks = false;  // a BDAT was given, so no DATA may follow
+    uint32_t chunk_count = 0;  // BDAT commands; no DATA may follow one
   };
 
-  // Each reads one command and returns what the caller must be told, if anything.
+  // Each does one step and returns what the caller must be told, if anything.
   using MaybeEvent = std::optional<ServerEvent>;
+  MaybeEvent Step();
   MaybeEvent HandleLine();
   MaybeEvent HandleCommand(absl::string_view line);
   MaybeEvent HandleHello(absl::string_view argument, bool is_extended);
@@ -262,6 +262,7 @@ class ServerEngine {
   MaybeEvent HandleData(absl::string_view argument);
   MaybeEvent HandleBdat(absl::string_view argument);
   MaybeEvent HandleRset(absl::string_view argument);
+  MaybeEvent HandleVrfy(absl::string_view argument);
   MaybeEvent HandleQuit(absl::string_view argument);
   MaybeEvent HandleStartTls(absl::string_view argument);
   MaybeEvent HandleAuth(absl::string_view argument);
@@ -269,21 +270,30 @@ class ServerEngine {
   MaybeEvent HandleEtrn(absl::string_view argument);
   MaybeEvent HandleAtrn(absl::string_view argument);
   MaybeEvent HandleContent();
-  MaybeEvent HandleEndOfData();
+  MaybeEvent HandleEndOfMessage();
   MaybeEvent HandleEndOfChunk();
 
-  const ReplyCode* CheckAllowed(Verb verb) const;  // by role, TLS and AUTH; null: allowed
-  size_t LineLimit(Verb verb) const;
+  // Null if `verb` exists on this listener and may be used with the TLS and AUTH there is.
+  const ReplyCode* FindRefusal(Verb verb) const;
+  const ReplyCode* FindOdmrRefusal(Verb verb) const;
+  size_t LineBytesMax(Verb verb) const;
+  void ResetOffer();
+  const Capabilities& ParameterOffer() const;
+
   MaybeEvent Error(const Reply& reply);     // a command refused for form or order
   MaybeEvent Idle(const ReplyCode& reply);  // a command that brings no mail
+  bool CountIdle();                         // false: that was one too many
+  MaybeEvent CancelAuth(const Reply& reply);
   MaybeEvent Ask(Question question, ServerEvent event);
-  MaybeEvent DropTransaction();
+  void CountRefusal(const Reply& reply);
   void Say(const Reply& reply) { reply.AppendTo(&output_); }
   void SayHello();
-  void StartContent(bool is_chunked);
+  void BeginContent(std::string* sink);
+  void SwallowChunk(const Reply& refusal);
+  void AnswerAuth(const Reply& reply);
+  void AnswerContentStart(const Reply& reply);
   void EndTransaction();
   void Finish(event::Close::Reason reason);
-  const std::vector<std::string>& OfferedMechanisms() const;
 
   const std::shared_ptr<const ServerOptions> options_;
   LineBuffer input_;
@@ -292,8 +302,9 @@ class ServerEngine {
   Question question_ = Question::kNone;
   event::Close::Reason close_reason_ = event::Close::Reason::kQuit;
   std::optional<Reply> drain_reply_;
+  MaybeEvent deferred_hello_;  // after TransactionReset
 
-  Capabilities offered_;  // what the last EHLO said; nothing before it and after HELO
+  Capabilities offered_;  // on this session, as it is now
   std::string hello_name_;
   std::string pending_hello_name_;  // while Hello is asked
   bool is_extended_ = false;
@@ -305,8 +316,11 @@ class ServerEngine {
   std::optional<Transaction> pending_transaction_;  // while Mail is asked
   std::optional<ContentReceiver> content_;
   std::string* sink_ = nullptr;
-  bool is_refusal_told_ = false;  // the caller knows that this content is refused
-  bool is_last_chunk_ = false;
+  std::string no_sink_;             // stays empty: where refused content does not go
+  bool is_refusal_told_ = false;    // the caller knows that this content is refused
+  bool is_content_at_end_ = false;  // of data or of the chunk
+  BdatCommand chunk_;               // the one that comes in
+  bool is_orphan_chunk_ = false;    // it belongs to no message
 
   uint32_t error_count_ = 0;
   uint32_t refusal_count_ = 0;

@@ -10,7 +10,7 @@
 
 namespace turnpike::config {
 
-// Least number of octets to insert, delete, replace or swap with the neighbour to make `a` into `b`.
+// Least number of octets to insert, delete, replace or swap with a neighbour to make `b` of `a`.
 size_t EditDistance(absl::string_view a, absl::string_view b);
 
 // `unknown key; did you mean `port`?`, or without a near one, the list of the known keys.

@@ -8,7 +8,7 @@
 
 namespace turnpike::config {
 
-// Checks a completed configuration, and brings `etrn.deliver_to` and `dns.servers` into normal form.
+// Checks a completed configuration; brings `etrn.deliver_to` and `dns.servers` into normal form.
 void ValidateConfig(const Places& places, v1::Config& config, Problems& problems);
 
 }  // namespace turnpike::config

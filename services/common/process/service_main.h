@@ -27,6 +27,8 @@ class Service {
   // Stops taking new work, finishes what is in progress, hands back leases. Returns when done or at
   // `deadline`. Called once, before destruction, on the main thread.
   virtual void Drain(absl::Time deadline) = 0;
+  // The real address of its gRPC server, for the "serving" line. Empty: the configured one.
+  virtual std::string grpc_address() const { return ""; }
 };
 
 // What a service is built with. Outlives it.
@@ -41,10 +43,14 @@ struct Environment {
 using ServiceFactory =
     std::function<absl::StatusOr<std::unique_ptr<Service>>(const Environment& environment)>;
 
-// Runs the process: `--config FILE` (required), `--check` (validate and exit 0 or 2), `--version`.
-// SIGTERM and SIGINT drain within services.drain_timeout and exit 0; a second one exits at once.
-// `endpoint` picks the service's own entry (listen addresses). Prints one JSON log line
+// Runs the process: `--config FILE` (required), `--check` (validate and exit 0 or 2), `--version`,
+// `--help`. SIGTERM and SIGINT drain within services.drain_timeout and exit 0; a second one exits
+// at once. `endpoint` picks the service's own entry (listen addresses). Prints one JSON log line
 // `"text":"serving"` with fields `grpc`, `metrics` (the real ports) when everything is up.
+//
+// Returns what the process is to exit with: 0 after a drain, 1 when the service cannot start, 2 for
+// wrong flags or a configuration that is not valid. Call it once, first thing in main: signals are
+// blocked before there are other threads.
 int ServiceMain(int argc, char** argv, const std::string& service,
                 const turnpike::config::v1::ServiceEndpoint& (*endpoint)(
                     const turnpike::config::v1::Services&),

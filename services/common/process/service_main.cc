@@ -1,0 +1,248 @@
+#include "services/common/process/service_main.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "google/protobuf/duration.pb.h"
+#include "prometheus/gauge.h"
+#include "prometheus/registry.h"
+#include "services/common/base/check.h"
+#include "services/common/base/version.h"
+#include "services/common/config/loader.h"
+#include "services/common/observe/http_server.h"
+#include "services/common/observe/log.h"
+#include "services/common/observe/metrics.h"
+#include "services/common/process/descriptor_limit.h"
+#include "services/common/process/flags.h"
+
+namespace turnpike::process {
+namespace {
+
+constexpr int kExitOk = 0;
+constexpr int kExitFailed = 1;
+constexpr int kExitInvalid = 2;
+
+using EndpointPicker = const config::v1::ServiceEndpoint& (*)(const config::v1::Services&);
+
+// Lets /readyz ask the service while there is one. Thread-safe.
+class Readiness {
+ public:
+  void Set(const Service* service) {
+    absl::MutexLock lock(&mu_);
+    service_ = service;
+  }
+  bool IsReady() const {
+    absl::MutexLock lock(&mu_);
+    return service_ != nullptr && service_->IsReady();
+  }
+
+ private:
+  mutable absl::Mutex mu_;
+  const Service* service_ ABSL_GUARDED_BY(mu_) = nullptr;
+};
+
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+// Threads that are made later inherit the mask, so that WaitForStop gets the signals.
+void SetUpSignals() {
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  // A peer that has gone is an error of the write.
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int WaitForStop() {
+  const sigset_t signals = StopSignals();
+  int received = 0;
+  // Fails for wrong arguments only.
+  TURNPIKE_CHECK(sigwait(&signals, &received) == 0);
+  return received;
+}
+
+// From here on a stop signal ends the process at once.
+void StopAtOnceFromNowOn() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { _exit(kExitFailed); };
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  const sigset_t signals = StopSignals();
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+}
+
+int CheckConfig(const std::string& path) {
+  // Without a service's name, so that every file is looked at.
+  const absl::StatusOr<config::LoadedConfig> loaded = config::LoadConfig(path);
+  if (!loaded.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(loaded.status().message()).c_str());
+    return kExitInvalid;
+  }
+  for (const std::string& warning : loaded->warnings) {
+    std::fprintf(stderr, "%s (warning)\n", warning.c_str());
+  }
+  std::printf("%s: configuration is valid\n", path.c_str());
+  return kExitOk;
+}
+
+void LogConfigErrors(const absl::Status& status) {
+  for (const absl::string_view line : absl::StrSplit(status.message(), '\n')) {
+    TURNPIKE_LOG(kError, "configuration is not valid", {{"error", line}});
+  }
+}
+
+observe::LogLevel ToLogLevel(config::v1::LogLevel level) {
+  switch (level) {
+    case config::v1::LOG_LEVEL_ERROR:
+      return observe::LogLevel::kError;
+    case config::v1::LOG_LEVEL_WARNING:
+      return observe::LogLevel::kWarning;
+    case config::v1::LOG_LEVEL_DEBUG:
+      return observe::LogLevel::kDebug;
+    default:
+      return observe::LogLevel::kInfo;
+  }
+}
+
+void SetUpDescriptors(const std::string& service, const config::v1::Config& config) {
+  const uint64_t allowed = RaiseDescriptorLimit();
+  const uint64_t needed = DescriptorsNeeded(service, config);
+  if (allowed < needed) {
+    TURNPIKE_LOG(kWarning,
+                 "fewer file descriptors are allowed than the configured limits may need; raise "
+                 "LimitNOFILE, or lower smtp.connections_max or delivery.leases_max",
+                 {{"allowed", allowed}, {"needed", needed}});
+  }
+}
+
+prometheus::Gauge& AddGauge(prometheus::Registry& registry, const char* name, const char* help) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
+}
+
+void AddConfigMetrics(prometheus::Registry& registry) {
+  AddGauge(registry, "turnpike_config_last_reload_successful",
+           "1 if the configuration file was valid when it was read last; 0 if an older one runs.")
+      .Set(1);
+  AddGauge(registry, "turnpike_config_last_reload_success_timestamp_seconds",
+           "When the configuration that runs was read.")
+      .Set(absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+}
+
+// Starts the pages, unless they are switched off. They live until the process ends: /livez answers
+// during the drain too, and CivetWeb takes two seconds to stop.
+absl::StatusOr<std::string> StartPages(const std::string& listen,
+                                       std::shared_ptr<prometheus::Registry> registry,
+                                       std::shared_ptr<Readiness> readiness) {
+  if (listen.empty()) return "";
+  absl::StatusOr<std::unique_ptr<observe::HttpServer>> server = observe::HttpServer::Start(
+      {.listen = listen,
+       .is_ready = [readiness = std::move(readiness)] { return readiness->IsReady(); },
+       .collectables = {std::move(registry), std::make_shared<observe::ProcessCollector>()}});
+  if (!server.ok()) return server.status();
+  static const observe::HttpServer* const kept = server->release();
+  return kept->address();
+}
+
+// Drains and ends the service after the first signal.
+void StopService(std::unique_ptr<Service> service, Readiness& readiness,
+                 const config::v1::Services& settings) {
+  const absl::Duration timeout = absl::Seconds(settings.drain_timeout().seconds()) +
+                                 absl::Nanoseconds(settings.drain_timeout().nanos());
+  readiness.Set(nullptr);
+  service->Drain(absl::Now() + timeout);
+  service.reset();
+}
+
+int Serve(const std::string& service_name, const config::LoadedConfig& loaded,
+          EndpointPicker endpoint_of, const ServiceFactory& factory) {
+  const config::v1::Config& config = loaded.config;
+  const config::v1::ServiceEndpoint& endpoint = endpoint_of(config.services());
+  auto registry = observe::CreateRegistry();
+  AddConfigMetrics(*registry);
+  prometheus::Gauge& draining =
+      AddGauge(*registry, "turnpike_draining", "1 while the process finishes its work to stop.");
+
+  auto readiness = std::make_shared<Readiness>();
+  const absl::StatusOr<std::string> pages =
+      StartPages(endpoint.metrics_listen(), registry, readiness);
+  if (!pages.ok()) {
+    TURNPIKE_LOG(kError, "cannot start", {{"error", pages.status().message()}});
+    return kExitFailed;
+  }
+  const Environment environment = {
+      .service = service_name, .config = &config, .registry = registry};
+  absl::StatusOr<std::unique_ptr<Service>> service = factory(environment);
+  if (!service.ok()) {
+    TURNPIKE_LOG(kError, "cannot start", {{"error", service.status().message()}});
+    return kExitFailed;
+  }
+  readiness->Set(service->get());
+  const std::string grpc = (*service)->grpc_address();
+  TURNPIKE_LOG(kInfo, "serving",
+               {{"grpc", grpc.empty() ? endpoint.listen() : grpc},
+                {"metrics", *pages},
+                {"version", base::kVersion}});
+
+  const int signal_number = WaitForStop();
+  StopAtOnceFromNowOn();
+  draining.Set(1);
+  TURNPIKE_LOG(kInfo, "draining", {{"signal", signal_number}});
+  StopService(*std::move(service), *readiness, config.services());
+  TURNPIKE_LOG(kInfo, "stopped");
+  return kExitOk;
+}
+
+}  // namespace
+
+int ServiceMain(int argc, char** argv, const std::string& service,
+                const config::v1::ServiceEndpoint& (*endpoint)(const config::v1::Services&),
+                const ServiceFactory& factory) {
+  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
+  if (!flags.ok()) {
+    std::fprintf(stderr, "%s: %s\n%s", service.c_str(),
+                 std::string(flags.status().message()).c_str(), UsageText(service).c_str());
+    return kExitInvalid;
+  }
+  if (flags->help) {
+    std::printf("%s", UsageText(service).c_str());
+    return kExitOk;
+  }
+  if (flags->version) {
+    std::printf("%s %s\n", service.c_str(), base::kVersion);
+    return kExitOk;
+  }
+  if (flags->check) return CheckConfig(flags->config);
+
+  SetUpSignals();
+  observe::SetLogService(service);
+  const absl::StatusOr<config::LoadedConfig> loaded =
+      config::LoadConfig(flags->config, {.service = service});
+  if (!loaded.ok()) {
+    LogConfigErrors(loaded.status());
+    return kExitInvalid;
+  }
+  observe::SetLogLevel(ToLogLevel(loaded->config.log().level()));
+  observe::SetAddressRedaction(loaded->config.log().redact_addresses());
+  for (const std::string& warning : loaded->warnings) {
+    TURNPIKE_LOG(kWarning, "configuration", {{"warning", warning}});
+  }
+  SetUpDescriptors(service, loaded->config);
+  return Serve(service, *loaded, endpoint, factory);
+}
+
+}  // namespace turnpike::process

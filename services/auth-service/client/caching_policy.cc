@@ -1,0 +1,52 @@
+#include "services/auth-service/client/caching_policy.h"
+
+#include <utility>
+
+namespace turnpike::auth {
+
+CachingPolicy::CachingPolicy(std::unique_ptr<Policy> inner, const base::Clock& clock,
+                             const Options& options)
+    : clock_(clock), cache_(options.entries_max), inner_(std::move(inner)) {}
+
+CachingPolicy::CachingPolicy(std::unique_ptr<Policy> inner, const base::Clock& clock)
+    : CachingPolicy(std::move(inner), clock, Options()) {}
+
+void CachingPolicy::Ask(v1::Question question, absl::Time deadline, AnswerCallback done) {
+  if (!question.has_connect() && !question.has_mail() && !question.has_rcpt()) {
+    inner_->Ask(std::move(question), deadline, std::move(done));
+    return;
+  }
+  v1::Answer answer;
+  bool is_hit = false;
+  {
+    absl::MutexLock lock(&mu_);
+    if (const v1::Answer* found = cache_.Find(question, clock_.Now()); found != nullptr) {
+      answer = *found;
+      is_hit = true;
+      ++stats_.hits;
+    } else {
+      ++stats_.misses;
+    }
+  }
+  if (is_hit) {
+    done(std::move(answer));
+    return;
+  }
+  v1::Question asked = question;
+  inner_->Ask(std::move(question), deadline,
+              [this, asked = std::move(asked),
+               done = std::move(done)](absl::StatusOr<v1::Answer> answered) mutable {
+                if (answered.ok()) {
+                  absl::MutexLock lock(&mu_);
+                  cache_.Add(asked, *answered, clock_.Now());
+                }
+                done(std::move(answered));
+              });
+}
+
+CachingPolicy::Stats CachingPolicy::stats() const {
+  absl::MutexLock lock(&mu_);
+  return stats_;
+}
+
+}  // namespace turnpike::auth

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <asio/awaitable.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -131,26 +132,39 @@ class SmtpClient {
   const smtp::ClientEngine& engine() const { return engine_; }
 
  private:
-  struct Content;
+  using Cause = SmtpSessionEnd::Cause;
+  using Waiting = smtp::ClientEngine::Waiting;
+  // What of the content in progress is still to be encoded.
+  struct Content {
+    absl::string_view piece;
+    bool is_last_piece;
+    ContentSource* source;
+  };
 
-  asio::awaitable<std::optional<SmtpSessionEnd>> StartTls();
-  asio::awaitable<std::optional<SmtpSessionEnd>> Authenticate();
-  asio::awaitable<absl::Status> Handshake();
-  // The next event that is not NeedInput; Closed sets end_.
+  asio::awaitable<void> StartTls();
+  asio::awaitable<bool> Handshake();
+  asio::awaitable<void> Authenticate();
+
+  // The next event but NeedInput; Closed sets end_.
   asio::awaitable<smtp::ClientEvent> NextEvent();
-  asio::awaitable<void> Exchange();
-  asio::awaitable<bool> WriteOutput(absl::Duration timeout);
-  asio::awaitable<void> FeedContent(Content& content);
-  // Ends the session here, by OnDisconnected.
-  SmtpSessionEnd EndSession(SmtpSessionEnd::Cause cause, const smtp::Reply& reply);
-  void OnStreamError(const absl::Status& status);
-  absl::Duration ReplyTimeout() const;
+  asio::awaitable<void> Exchange();  // writes the output, reads
+  asio::awaitable<void> WriteOutput(absl::Duration timeout);
+  asio::awaitable<void> FeedContent(Content* content);
+  asio::awaitable<void> AwaitEndOfData(SmtpTransaction* transaction, uint64_t message);
+  // QUIT, and the session counts as ended for this reason.
+  asio::awaitable<void> Leave(Cause cause, smtp::Reply reply);
+  void End(Cause cause, const smtp::Reply& reply);
+  void OnClosed(const smtp::client_event::Closed& closed);
+  absl::Duration ReplyTimeout(Waiting waiting) const;
 
   Stream& stream_;
   const SmtpClientOptions options_;
   smtp::ClientEngine engine_;
   std::optional<SmtpSessionEnd> end_;
-  size_t recipient_count_ = 0;  // of the transaction in progress
+  size_t recipient_count_ = 0;           // of the transaction in progress
+  Waiting waiting_ = Waiting::kNothing;  // what reply_deadline_ is for
+  absl::Time reply_deadline_;
+  bool is_broken_ = false;  // nothing can be written any more; the peer's last words may be there
   bool timed_out_ = false;
   std::array<char, 4096> input_;
 };

@@ -45,6 +45,7 @@ disable_dns_lookups = yes
 
 MASTER_CF = """\
 {address}:{port} inet n - n - - smtpd
+pickup    unix n - n 60 1 pickup
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
 tlsmgr    unix - - n 1000? 1 tlsmgr

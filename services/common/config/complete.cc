@@ -56,10 +56,10 @@ void CompleteConfig(const Places& places, v1::Config& config) {
   if (config.hostname().empty()) config.set_hostname(MachineHostname());
 
   v1::Services& services = *config.mutable_services();
-  CompleteEndpoint(places, "services.smtp_frontend", 1, *services.mutable_smtp_frontend());
+  CompleteEndpoint(places, "services.smtp_frontend", 4, *services.mutable_smtp_frontend());
   CompleteEndpoint(places, "services.auth_service", 2, *services.mutable_auth_service());
   CompleteEndpoint(places, "services.gateway_dequeue", 3, *services.mutable_gateway_dequeue());
-  CompleteEndpoint(places, "services.spool_store", 4, *services.mutable_spool_store());
+  CompleteEndpoint(places, "services.spool_store", 1, *services.mutable_spool_store());
   CompleteEndpoint(places, "services.outbound_delivery", 5, *services.mutable_outbound_delivery());
 
   for (int i = 0; i < config.smtp().listeners_size(); ++i) {

@@ -295,7 +295,6 @@ class Validator {
     check("retry.first_interval", retry.first_interval());
     // The defaults of these are allowed to have no effect.
     if (IsGiven("retry.interval")) check("retry.interval", retry.interval());
-    if (IsGiven("retry.first_period")) check("retry.first_period", retry.first_period());
     if (IsGiven("retry.warn_after")) check("retry.warn_after", retry.warn_after());
 
     if (ToDuration(config_.dns().cache_time_min()) > ToDuration(config_.dns().cache_time_max())) {

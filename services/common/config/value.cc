@@ -2,7 +2,6 @@
 
 #include <arpa/inet.h>
 #include <google/protobuf/descriptor.h>
-#include <idn2.h>
 
 #include <algorithm>
 #include <array>
@@ -18,6 +17,9 @@
 #include "absl/strings/str_split.h"
 #include "protos/turnpike/config/v1/rules.pb.h"
 #include "services/common/base/check.h"
+#include "services/common/smtp/address.h"
+#include "services/common/smtp/domain_name.h"
+#include "services/common/smtp/utf8.h"
 
 namespace turnpike::config {
 namespace {
@@ -53,13 +55,6 @@ absl::string_view ConsumeLetters(absl::string_view* text) {
   const absl::string_view letters = text->substr(0, size);
   text->remove_prefix(size);
   return letters;
-}
-
-bool IsLabel(absl::string_view label) {
-  if (label.empty() || label.size() > 63) return false;
-  if (label.front() == '-' || label.back() == '-') return false;
-  return std::all_of(label.begin(), label.end(),
-                     [](char c) { return absl::ascii_isalnum(c) || c == '-' || c == '_'; });
 }
 
 std::string JoinHostPort(absl::string_view host, uint32_t port) {
@@ -108,8 +103,14 @@ absl::StatusOr<std::string> ParseText(v1::ValueKind kind, absl::string_view text
       return NormalListen(text);
     case v1::VALUE_KIND_MAILBOX:
       return NormalMailbox(text);
+    case v1::VALUE_KIND_SECRET:
+      if (text.empty()) return absl::InvalidArgumentError("must not be empty");
+      return std::string(text);
     default:
       if (text.empty()) return absl::InvalidArgumentError("must not be empty");
+      if (!smtp::IsPrintableUtf8(text)) {
+        return absl::InvalidArgumentError("must be UTF-8 text without control characters");
+      }
       return std::string(text);
   }
 }
@@ -222,21 +223,9 @@ absl::StatusOr<uint64_t> ParseBytes(absl::string_view text) {
 }
 
 absl::StatusOr<std::string> NormalDomain(absl::string_view text) {
-  const absl::Status error = Expected("a domain name such as `example.org`", text);
-  char* converted = nullptr;
-  const int result = idn2_to_ascii_8z(std::string(text).c_str(), &converted,
-                                      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
-  if (result != IDN2_OK) return error;
-  std::string ascii = absl::AsciiStrToLower(converted);
-  idn2_free(converted);
-  const std::vector<absl::string_view> labels = absl::StrSplit(ascii, '.');
-  const bool ends_with_number = std::all_of(labels.back().begin(), labels.back().end(),
-                                            absl::ascii_isdigit);
-  if (ascii.size() > 255 || ends_with_number ||
-      !std::all_of(labels.begin(), labels.end(), IsLabel)) {
-    return error;
-  }
-  return ascii;
+  const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(text);
+  if (!domain.ok()) return Expected("a domain name such as `example.org`", text);
+  return domain->ascii();
 }
 
 absl::StatusOr<std::string> NormalAddress(absl::string_view text) {
@@ -312,16 +301,12 @@ absl::StatusOr<std::string> NormalListen(absl::string_view text) {
 }
 
 absl::StatusOr<std::string> NormalMailbox(absl::string_view text) {
-  const absl::Status error = Expected("a mail address such as `joe@example.org`", text);
-  const size_t at = text.rfind('@');
-  if (at == absl::string_view::npos || at == 0 || at > 64) return error;
-  const absl::string_view local_part = text.substr(0, at);
-  const bool has_forbidden = std::any_of(local_part.begin(), local_part.end(), [](char c) {
-    return absl::ascii_iscntrl(c) || absl::StrContains(" <>()[]:;,\\\"@", c);
-  });
-  const absl::StatusOr<std::string> domain = NormalDomain(text.substr(at + 1));
-  if (has_forbidden || !domain.ok()) return error;
-  return absl::StrCat(local_part, "@", *domain);
+  const absl::StatusOr<smtp::Mailbox> mailbox =
+      smtp::Mailbox::Parse(text, {.allow_utf8 = true, .limits = {}});
+  if (!mailbox.ok() || mailbox->domain() == nullptr) {
+    return Expected("a mail address such as `joe@example.org`", text);
+  }
+  return mailbox->ToString();
 }
 
 HostPort SplitHostPort(absl::string_view normal) {

@@ -5,11 +5,14 @@
 #include <yaml-cpp/mark.h>
 #include <yaml-cpp/parser.h>
 
+#include <cstddef>
 #include <exception>
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace turnpike::config {
 namespace {
@@ -18,9 +21,25 @@ Place PlaceOf(const YAML::Mark& mark) {
   return mark.is_null() ? Place() : Place{mark.line + 1, mark.column + 1};
 }
 
+// Whether the text in quotation marks that begins at `start` has an end. yaml-cpp 0.7 takes the end
+// of the document for it, and a document that was cut off would pass.
+bool IsClosed(absl::string_view text, size_t start) {
+  const char quote = text[start];
+  for (size_t i = start + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || text.substr(i + 1, 1) != "'") return true;
+      ++i;  // '' stands for '
+    }
+  }
+  return false;
+}
+
 class TreeBuilder : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(Problems& problems) : problems_(problems) {}
+  // `text` is what is parsed.
+  TreeBuilder(absl::string_view text, Problems& problems) : text_(text), problems_(problems) {}
 
   // What has been read, after an error in the middle too.
   YamlNode Take() {
@@ -51,6 +70,13 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     YamlNode node = Start(YamlNode::Kind::kScalar, mark, tag, anchor);
     node.scalar = value;
+    const auto start = static_cast<size_t>(mark.pos);
+    if (tag == "!" && start < text_.size() && absl::StrContains("'\"", text_[start]) &&
+        !IsClosed(text_, start)) {
+      problems_.AddError(node.place, "", "YAML syntax: the text that begins here has no end; "
+                                         "add the missing quotation mark");
+      node.kind = YamlNode::Kind::kRefused;
+    }
     Add(std::move(node));
   }
 
@@ -101,6 +127,7 @@ class TreeBuilder : public YAML::EventHandler {
     (is_key ? parent.keys : parent.items).push_back(std::move(node));
   }
 
+  absl::string_view text_;
   Problems& problems_;
   Place document_place_;
   YamlNode root_;
@@ -110,13 +137,14 @@ class TreeBuilder : public YAML::EventHandler {
 }  // namespace
 
 YamlNode ParseYaml(absl::string_view text, Problems& problems) {
+  absl::ConsumePrefix(&text, "\xef\xbb\xbf");  // a byte order mark
   std::istringstream in{std::string(text)};
-  TreeBuilder builder(problems);
+  TreeBuilder builder(text, problems);
   try {
     YAML::Parser parser(in);
     parser.HandleNextDocument(builder);
     Problems ignored("");
-    TreeBuilder second(ignored);
+    TreeBuilder second(text, ignored);
     if (parser.HandleNextDocument(second)) {
       problems.AddError(second.document_place(), "",
                         "a second document begins here; put everything into one");

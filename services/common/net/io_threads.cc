@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <asio/executor_work_guard.hpp>
 #include <asio/io_context.hpp>
+#include <asio/ip/tcp.hpp>
 #include <string>
 #include <thread>
 
@@ -13,7 +14,11 @@
 namespace turnpike::net {
 
 struct IoThreads::Thread {
-  Thread() : context(/*concurrency_hint=*/1), work(context.get_executor()) {}
+  Thread() : context(/*concurrency_hint=*/1), work(context.get_executor()) {
+    // The context opens what it waits by (epoll, a timer) when it is first needed, and throws if
+    // there is no descriptor left then: better now.
+    asio::ip::tcp::socket needed(context);
+  }
 
   asio::io_context context;
   asio::executor_work_guard<asio::io_context::executor_type> work;

@@ -19,12 +19,11 @@ namespace turnpike::base {
 
 }  // namespace turnpike::base
 
-#define TURNPIKE_CHECK(condition, ...)                                      \
-  do {                                                                      \
-    if (ABSL_PREDICT_FALSE(!(condition))) {                                 \
-      ::turnpike::base::CheckFailed(__FILE__, __LINE__,                     \
-                                    #condition __VA_OPT__(, ) __VA_ARGS__); \
-    }                                                                       \
+#define TURNPIKE_CHECK(condition, ...)                                                          \
+  do {                                                                                          \
+    if (ABSL_PREDICT_FALSE(!(condition))) {                                                     \
+      ::turnpike::base::CheckFailed(__FILE__, __LINE__, #condition __VA_OPT__(, ) __VA_ARGS__); \
+    }                                                                                           \
   } while (false)
 
 #endif  // TURNPIKE_SERVICES_COMMON_BASE_CHECK_H_

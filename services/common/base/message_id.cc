@@ -14,9 +14,7 @@ constexpr size_t kTextBytes = 36;
 constexpr size_t kTimeBytes = 6;  // milliseconds since 1970, most significant first
 
 // Whether a hyphen stands at this place of the text. [RFC9562 4]
-bool IsHyphenPlace(size_t index) {
-  return index == 8 || index == 13 || index == 18 || index == 23;
-}
+bool IsHyphenPlace(size_t index) { return index == 8 || index == 13 || index == 18 || index == 23; }
 
 std::optional<uint8_t> HexValue(char c) {
   if (c >= '0' && c <= '9') return c - '0';

@@ -35,8 +35,8 @@ absl::StatusOr<LoadedConfig> ParseConfig(absl::string_view yaml, const std::stri
   Problems problems(name);
   const YamlNode root = ParseYaml(yaml, problems);
   LoadedConfig loaded;
-  const Places places = ReadMessage(
-      root, {.folder = FolderOf(name), .service = options.service}, loaded.config, problems);
+  const Places places = ReadMessage(root, {.folder = FolderOf(name), .service = options.service},
+                                    loaded.config, problems);
   // Checks between values make sense only when the values themselves are right.
   if (!problems.has_errors()) {
     CompleteConfig(places, loaded.config);

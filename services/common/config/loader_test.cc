@@ -204,9 +204,9 @@ TEST(LoaderTest, ListenersMayShareThePortThatIsPickedForThem) {
 TEST(LoaderTest, SecretsComeFromFilesBesideTheDocument) {
   const std::string secret = WriteTemporary("secret", "{PLAIN}tide table\r\n\n");
   const std::string path = WriteTemporary(
-      "secrets.yaml",
-      WithListener("accounts:\n- {address: a@b.example, password_file: secret}\n"
-                   "- {address: c@b.example, password_file: " + secret + "}\n"));
+      "secrets.yaml", WithListener("accounts:\n- {address: a@b.example, password_file: secret}\n"
+                                   "- {address: c@b.example, password_file: " +
+                                   secret + "}\n"));
   const absl::StatusOr<LoadedConfig> loaded = LoadConfig(path);
   ASSERT_TRUE(loaded.ok()) << loaded.status();
   EXPECT_EQ(loaded->config.accounts(0).password(), "{PLAIN}tide table");
@@ -214,9 +214,9 @@ TEST(LoaderTest, SecretsComeFromFilesBesideTheDocument) {
 }
 
 TEST(LoaderTest, ServicesLeaveSecretsOfOthersAlone) {
-  const std::string yaml =
-      WithListener("gateways:\n- domain: a.example\n"
-                   "  atrn: {enabled: true, password_file: /nonexistent}\n");
+  const std::string yaml = WithListener(
+      "gateways:\n- domain: a.example\n"
+      "  atrn: {enabled: true, password_file: /nonexistent}\n");
   EXPECT_THAT(ErrorsOf(yaml), HasSubstr("cannot read /nonexistent"));
   EXPECT_THAT(ErrorsOf(yaml, {.service = "auth-service"}), HasSubstr("cannot read /nonexistent"));
   const auto loaded = ParseConfig(yaml, "t.yaml", {.service = "outbound-delivery"});
@@ -227,15 +227,16 @@ TEST(LoaderTest, ServicesLeaveSecretsOfOthersAlone) {
 TEST(LoaderTest, SecretAndItsFileContradictEachOther) {
   const std::string path = WriteTemporary("secret2", "{PLAIN}x\n");
   EXPECT_THAT(ErrorsOf(WithListener("accounts:\n- address: a@b.example\n  password: \"{PLAIN}y\"\n"
-                                    "  password_file: " + path + "\n")),
+                                    "  password_file: " +
+                                    path + "\n")),
               StartsWith("t.yaml:5:18: accounts[0].password_file: `password` is given too"));
 }
 
 TEST(LoaderTest, EmptySecretFilesAreRefused) {
   const std::string path = WriteTemporary("secret3", "\n");
-  EXPECT_THAT(ErrorsOf(WithListener("accounts:\n- address: a@b.example\n  password_file: " + path +
-                                    "\n")),
-              HasSubstr("accounts[0].password_file: " + path + " is empty"));
+  EXPECT_THAT(
+      ErrorsOf(WithListener("accounts:\n- address: a@b.example\n  password_file: " + path + "\n")),
+      HasSubstr("accounts[0].password_file: " + path + " is empty"));
 }
 
 TEST(LoaderTest, ErrorsNeverShowSecrets) {

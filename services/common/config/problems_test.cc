@@ -23,17 +23,16 @@ TEST(ProblemsTest, ErrorsComeInTheOrderOfTheDocument) {
   problems.AddError({10, 1}, "c", "third");
   problems.AddError({2, 5}, "b", "second");
   problems.AddError({2, 3}, "", "first");
-  EXPECT_EQ(problems.ToStatus(),
-            absl::InvalidArgumentError("/etc/t.yaml:2:3: first\n"
-                                       "/etc/t.yaml:2:5: b: second\n"
-                                       "/etc/t.yaml:10:1: c: third"));
+  EXPECT_EQ(problems.ToStatus(), absl::InvalidArgumentError("/etc/t.yaml:2:3: first\n"
+                                                            "/etc/t.yaml:2:5: b: second\n"
+                                                            "/etc/t.yaml:10:1: c: third"));
 }
 
 TEST(ProblemsTest, EndlessErrorsAreCut) {
   Problems problems("f");
   for (int i = 1; i <= 250; ++i) problems.AddError({i, 1}, "", "bad");
-  EXPECT_TRUE(absl::EndsWith(problems.ToStatus().message(),
-                             "\nf:100:1: bad\nf: and 150 more errors"));
+  EXPECT_TRUE(
+      absl::EndsWith(problems.ToStatus().message(), "\nf:100:1: bad\nf: and 150 more errors"));
 }
 
 }  // namespace

@@ -119,8 +119,7 @@ Value RuleValue(const FieldDescriptor& field, const std::string& text) {
 
 class Reader {
  public:
-  Reader(const ReadOptions& options, Problems& problems)
-      : options_(options), problems_(problems) {}
+  Reader(const ReadOptions& options, Problems& problems) : options_(options), problems_(problems) {}
 
   Places TakePlaces() { return std::move(places_); }
 
@@ -163,9 +162,9 @@ class Reader {
     }
     const auto [it, is_new] = seen.emplace(field->name(), key.place);
     if (!is_new) {
-      problems_.AddError(key.place, child,
-                         absl::StrCat("given twice, first in line ", it->second.line,
-                                      "; take one away"));
+      problems_.AddError(
+          key.place, child,
+          absl::StrCat("given twice, first in line ", it->second.line, "; take one away"));
       return;
     }
     // An empty value has no place of its own.

@@ -186,11 +186,11 @@ class ReferenceWriter {
       const bool is_section =
           field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field);
       const v1::FieldRules rules = RulesOf(field);
-      const std::string value = !is_section            ? ValueText(field, rules)
+      const std::string value = !is_section           ? ValueText(field, rules)
                                 : field.is_repeated() ? "list of sections, see below"
                                                       : "section, see below";
-      absl::StrAppend(&text_, "| `", field.name(), "` | ", value, " | ",
-                      DefaultText(field, rules), " | ", CommentOf(field), " |\n");
+      absl::StrAppend(&text_, "| `", field.name(), "` | ", value, " | ", DefaultText(field, rules),
+                      " | ", CommentOf(field), " |\n");
     }
   }
 

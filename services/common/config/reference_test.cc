@@ -18,7 +18,8 @@ std::string Reference() {
   const std::string path = testing::TempDir() + "/config.descriptors";
   const std::string command =
       "/usr/bin/protoc --proto_path=. --include_imports --include_source_info "
-      "--descriptor_set_out='" + path + "' protos/turnpike/config/v1/config.proto";
+      "--descriptor_set_out='" +
+      path + "' protos/turnpike/config/v1/config.proto";
   EXPECT_EQ(std::system(command.c_str()), 0);
   const absl::StatusOr<std::string> descriptors = base::ReadFile(path, 1 << 24);
   EXPECT_TRUE(descriptors.ok()) << descriptors.status();

@@ -191,13 +191,12 @@ class Validator {
 
   // Every line has a known form. The message never shows it.
   void CheckPassword(const std::string& path, const std::string& password) {
-    const std::string key = IsGiven(path + ".password_file") ? path + ".password_file"
-                                                             : path + ".password";
+    const std::string key =
+        IsGiven(path + ".password_file") ? path + ".password_file" : path + ".password";
     for (const absl::string_view line : VerifierLines(password)) {
-      const bool is_known = absl::StartsWith(line, "{PLAIN}") ||
-                            absl::StartsWith(line, "{CRAM-MD5}") ||
-                            absl::StartsWith(line, "$argon2id$") ||
-                            absl::StartsWith(line, "SCRAM-SHA-256$");
+      const bool is_known =
+          absl::StartsWith(line, "{PLAIN}") || absl::StartsWith(line, "{CRAM-MD5}") ||
+          absl::StartsWith(line, "$argon2id$") || absl::StartsWith(line, "SCRAM-SHA-256$");
       if (is_known) continue;
       Error(key,
             "has an unknown form; begin a line with `{PLAIN}` for a password in clear, or with "

@@ -87,10 +87,9 @@ TEST(ValidateDomainsTest, DomainHasOneUse) {
 }
 
 TEST(ValidateAccountsTest, AddressLeadsToOneAccount) {
-  EXPECT_EQ(ErrorsOf(std::string(kMx) +
-                     "accounts:\n"
-                     "- {address: a@x.example, aliases: [b@x.example]}\n"
-                     "- {address: c@x.example, aliases: [a@X.example]}\n"),
+  EXPECT_EQ(ErrorsOf(std::string(kMx) + "accounts:\n"
+                                        "- {address: a@x.example, aliases: [b@x.example]}\n"
+                                        "- {address: c@x.example, aliases: [a@X.example]}\n"),
             "t.yaml:4:36: accounts[1].aliases[0]: `a@x.example` belongs to accounts[0] already; an "
             "address leads to one account");
 }
@@ -108,10 +107,10 @@ TEST(ValidateAccountsTest, PasswordsHaveAKnownForm) {
 }
 
 TEST(ValidateGatewaysTest, AtrnNeedsAPassword) {
-  EXPECT_EQ(ErrorsOf(std::string(kOdmr) +
-                     "gateways: [{domain: a.example, atrn: {enabled: true}}]\n"),
-            "t.yaml:2:38: gateways[0].atrn.password: is missing; ATRN needs a login, so give "
-            "`password` or `password_file`");
+  EXPECT_EQ(
+      ErrorsOf(std::string(kOdmr) + "gateways: [{domain: a.example, atrn: {enabled: true}}]\n"),
+      "t.yaml:2:38: gateways[0].atrn.password: is missing; ATRN needs a login, so give "
+      "`password` or `password_file`");
 }
 
 TEST(ValidateGatewaysTest, EtrnWithAuthNeedsThePasswordToo) {
@@ -133,17 +132,16 @@ TEST(ValidateGatewaysTest, PasswordWithoutCramMd5IsAWarning) {
 }
 
 TEST(ValidateGatewaysTest, AtrnWithoutAListenerIsAWarning) {
-  EXPECT_THAT(
-      WarningsOf(std::string(kMx) + "gateways:\n- domain: a.example\n"
-                                    "  atrn: {enabled: true, password: \"{PLAIN}x\"}\n"),
-      ElementsAre(HasSubstr("gateways[0].atrn.enabled: no listener answers ATRN")));
+  EXPECT_THAT(WarningsOf(std::string(kMx) + "gateways:\n- domain: a.example\n"
+                                            "  atrn: {enabled: true, password: \"{PLAIN}x\"}\n"),
+              ElementsAre(HasSubstr("gateways[0].atrn.enabled: no listener answers ATRN")));
 }
 
 std::string DeliverTo(const std::string& target) {
-  const absl::StatusOr<LoadedConfig> loaded = ParseConfig(
-      std::string(kMx) + "gateways: [{domain: a.example, etrn: {deliver_to: \"" + target +
-          "\"}}]\n",
-      "t.yaml");
+  const absl::StatusOr<LoadedConfig> loaded =
+      ParseConfig(std::string(kMx) + "gateways: [{domain: a.example, etrn: {deliver_to: \"" +
+                      target + "\"}}]\n",
+                  "t.yaml");
   return loaded.ok() ? loaded->config.gateways(0).etrn().deliver_to()
                      : std::string(loaded.status().message());
 }

@@ -165,8 +165,7 @@ absl::StatusOr<Value> ParseValue(const FieldDescriptor& field, absl::string_view
     case FieldDescriptor::CPPTYPE_DOUBLE:
       break;
   }
-  base::CheckFailed(__FILE__, __LINE__, "a type that configurations do not use",
-                    field.full_name());
+  base::CheckFailed(__FILE__, __LINE__, "a type that configurations do not use", field.full_name());
 }
 
 absl::StatusOr<absl::Duration> ParseDuration(absl::string_view text) {
@@ -243,8 +242,8 @@ absl::StatusOr<std::string> NormalAddress(absl::string_view text) {
 }
 
 absl::StatusOr<std::string> NormalNetwork(absl::string_view text) {
-  const absl::Status error = Expected(
-      "an IP address or a network such as `192.0.2.0/24` or `2001:db8::/32`", text);
+  const absl::Status error =
+      Expected("an IP address or a network such as `192.0.2.0/24` or `2001:db8::/32`", text);
   const size_t slash = text.find('/');
   const absl::StatusOr<std::string> address = NormalAddress(text.substr(0, slash));
   if (!address.ok()) return error;

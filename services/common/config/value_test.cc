@@ -22,11 +22,11 @@ std::string ErrorOf(const absl::StatusOr<T>& result) {
 
 TEST(ParseDurationTest, AllUnitsAndSumsAreRead) {
   const std::vector<std::pair<std::string, absl::Duration>> cases = {
-      {"0", absl::ZeroDuration()},      {"0s", absl::ZeroDuration()},
+      {"0", absl::ZeroDuration()},        {"0s", absl::ZeroDuration()},
       {"150ms", absl::Milliseconds(150)}, {"90s", absl::Seconds(90)},
-      {"5m", absl::Minutes(5)},         {"4h", absl::Hours(4)},
-      {"5d", absl::Hours(120)},         {"2w", absl::Hours(336)},
-      {"1h30m", absl::Minutes(90)},     {"999999999w", absl::Hours(168) * 999'999'999},
+      {"5m", absl::Minutes(5)},           {"4h", absl::Hours(4)},
+      {"5d", absl::Hours(120)},           {"2w", absl::Hours(336)},
+      {"1h30m", absl::Minutes(90)},       {"999999999w", absl::Hours(168) * 999'999'999},
   };
   for (const auto& [text, duration] : cases) EXPECT_EQ(*ParseDuration(text), duration) << text;
 }
@@ -61,7 +61,9 @@ TEST(ParseBytesTest, AnythingElseIsRefused) {
 
 TEST(NormalDomainTest, SpellingsOfANameAreOne) {
   EXPECT_EQ(*NormalDomain("Example.ORG"), "example.org");
-  EXPECT_EQ(*NormalDomain("b\xc3\xbc" "cher.example"), "xn--bcher-kva.example");
+  EXPECT_EQ(*NormalDomain("b\xc3\xbc"
+                          "cher.example"),
+            "xn--bcher-kva.example");
   EXPECT_EQ(ErrorOf(NormalDomain("-bad-")),
             "must be a domain name such as `example.org`, not `-bad-`");
   EXPECT_FALSE(NormalDomain("").ok());
@@ -84,9 +86,9 @@ TEST(NormalNetworkTest, BitsBehindThePrefixAreRefusedWithTheNetworkMeant) {
 }
 
 TEST(NormalNetworkTest, AnythingElseIsRefused) {
-  for (const char* text : {"", "/", "192.0.2.0/", "192.0.2.0/33", "::/129", "192.0.2.0/-1",
-                           "192.0.2.0/ 8", "192.0.2/24", "300.1.1.1", "[::1]", "example.org",
-                           "192.0.2.0/24/8"}) {
+  for (const char* text :
+       {"", "/", "192.0.2.0/", "192.0.2.0/33", "::/129", "192.0.2.0/-1", "192.0.2.0/ 8",
+        "192.0.2/24", "300.1.1.1", "[::1]", "example.org", "192.0.2.0/24/8"}) {
     EXPECT_FALSE(NormalNetwork(text).ok()) << text;
   }
 }
@@ -134,9 +136,9 @@ const google::protobuf::FieldDescriptor& Field(const google::protobuf::Descripto
 
 TEST(ParseValueTest, EnumsListWhatIsAllowed) {
   const auto& role = Field(v1::Listener::descriptor(), "role");
-  EXPECT_EQ(std::get<const google::protobuf::EnumValueDescriptor*>(*ParseValue(role, "odmr"))
-                ->number(),
-            v1::LISTENER_ROLE_ODMR);
+  EXPECT_EQ(
+      std::get<const google::protobuf::EnumValueDescriptor*>(*ParseValue(role, "odmr"))->number(),
+      v1::LISTENER_ROLE_ODMR);
   for (const char* text : {"smpt", "SMTP", "LISTENER_ROLE_SMTP", "unspecified", "1", ""}) {
     EXPECT_FALSE(ParseValue(role, text).ok()) << text;
   }

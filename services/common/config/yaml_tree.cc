@@ -49,9 +49,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   Place document_place() const { return document_place_; }
 
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    document_place_ = PlaceOf(mark);
-  }
+  void OnDocumentStart(const YAML::Mark& mark) override { document_place_ = PlaceOf(mark); }
   void OnDocumentEnd() override {}
 
   void OnNull(const YAML::Mark& mark, YAML::anchor_t anchor) override {
@@ -73,8 +71,9 @@ class TreeBuilder : public YAML::EventHandler {
     const auto start = static_cast<size_t>(mark.pos);
     if (tag == "!" && start < text_.size() && absl::StrContains("'\"", text_[start]) &&
         !IsClosed(text_, start)) {
-      problems_.AddError(node.place, "", "YAML syntax: the text that begins here has no end; "
-                                         "add the missing quotation mark");
+      problems_.AddError(node.place, "",
+                         "YAML syntax: the text that begins here has no end; "
+                         "add the missing quotation mark");
       node.kind = YamlNode::Kind::kRefused;
     }
     Add(std::move(node));
@@ -150,9 +149,9 @@ YamlNode ParseYaml(absl::string_view text, Problems& problems) {
                         "a second document begins here; put everything into one");
     }
   } catch (const YAML::Exception& error) {
-    problems.AddError(PlaceOf(error.mark), "",
-                      absl::StrCat("YAML syntax: ", error.msg,
-                                   "; look at this line and the one before it"));
+    problems.AddError(
+        PlaceOf(error.mark), "",
+        absl::StrCat("YAML syntax: ", error.msg, "; look at this line and the one before it"));
   } catch (const std::exception& error) {
     problems.AddError({}, "", absl::StrCat("YAML: ", error.what()));
   }

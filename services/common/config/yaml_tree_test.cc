@@ -59,7 +59,9 @@ TEST(YamlTreeTest, TextWithoutItsLastQuotationMarkIsRefused) {
       "YAML syntax: the text that begins here has no end; add the missing quotation mark";
   EXPECT_EQ(ErrorsOf("a: \"x\n"), "f:1:4: " + text);
   EXPECT_EQ(ErrorsOf("a: 1\nb: 'it''s\n"), "f:2:4: " + text);
-  EXPECT_EQ(ErrorsOf("\xef\xbb\xbf" "a: \"\xc3\xbc\"\nb: \"x\\\"\n"), "f:2:4: " + text);
+  EXPECT_EQ(ErrorsOf("\xef\xbb\xbf"
+                     "a: \"\xc3\xbc\"\nb: \"x\\\"\n"),
+            "f:2:4: " + text);
   EXPECT_EQ(ErrorsOf("a: 'it''s'\nb: \"\\\\\"\nc: \"\\\"\"\nd: \"e\n\n  f\"\n"), "");
 }
 

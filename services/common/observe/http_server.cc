@@ -36,11 +36,10 @@ class CivetHttpServer : public HttpServer {
     mg_callbacks callbacks = {};
     callbacks.log_message = &CivetHttpServer::OnLogMessage;
     const std::string threads = absl::StrCat(options_.threads);
-    const char* settings[] = {"listening_ports", options_.listen.c_str(),
-                              "num_threads", threads.c_str(),
+    const char* settings[] = {"listening_ports", options_.listen.c_str(), "num_threads",
+                              threads.c_str(),
                               // A client that says nothing holds a thread no longer than this.
-                              "request_timeout_ms", "5000",
-                              nullptr};
+                              "request_timeout_ms", "5000", nullptr};
     context_ = mg_start(&callbacks, this, settings);
     if (context_ == nullptr) {
       absl::MutexLock lock(&mu_);
@@ -66,9 +65,8 @@ class CivetHttpServer : public HttpServer {
   // Collects what CivetWeb says while it starts; later messages are peers' misbehaviour.
   static int OnLogMessage(const mg_connection* connection, const char* message) {
     const mg_context* context = mg_get_context(connection);
-    auto* self = context == nullptr
-                     ? nullptr
-                     : static_cast<CivetHttpServer*>(mg_get_user_data(context));
+    auto* self =
+        context == nullptr ? nullptr : static_cast<CivetHttpServer*>(mg_get_user_data(context));
     if (self != nullptr) {
       absl::MutexLock lock(&self->mu_);
       if (self->messages_.size() < 1000) {
@@ -93,8 +91,8 @@ class CivetHttpServer : public HttpServer {
       allow = "Allow: GET, HEAD\r\n";
     }
     const std::string head = absl::StrCat(
-        "HTTP/1.1 ", status, " ", phrase, "\r\nContent-Type: ", type, "\r\nContent-Length: ",
-        body.size(), "\r\n", allow,
+        "HTTP/1.1 ", status, " ", phrase, "\r\nContent-Type: ", type,
+        "\r\nContent-Length: ", body.size(), "\r\n", allow,
         "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n");
     mg_write(connection, head.data(), head.size());
     if (!is_head) mg_write(connection, body.data(), body.size());

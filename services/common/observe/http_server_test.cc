@@ -74,9 +74,7 @@ TEST_F(HttpServerTest, ReadinessFollowsTheService) {
   EXPECT_EQ(Fetch(Url("/readyz")).status, 200);
 }
 
-TEST_F(HttpServerTest, ProcessThatAnswersIsAlive) {
-  EXPECT_EQ(Fetch(Url("/livez")).status, 200);
-}
+TEST_F(HttpServerTest, ProcessThatAnswersIsAlive) { EXPECT_EQ(Fetch(Url("/livez")).status, 200); }
 
 TEST_F(HttpServerTest, OtherPathsAndMethodsAreRefused) {
   EXPECT_EQ(Fetch(Url("/")).status, 404);
@@ -88,8 +86,7 @@ TEST_F(HttpServerTest, OtherPathsAndMethodsAreRefused) {
 TEST_F(HttpServerTest, AddressInUseIsAnErrorThatSaysWhere) {
   const auto second = HttpServer::Start({.listen = server_->address()});
   ASSERT_FALSE(second.ok());
-  EXPECT_TRUE(absl::StrContains(second.status().message(), server_->address()))
-      << second.status();
+  EXPECT_TRUE(absl::StrContains(second.status().message(), server_->address())) << second.status();
 }
 
 }  // namespace

@@ -33,10 +33,10 @@ TEST(JsonTest, Utf8IsKept) {
 
 TEST(JsonTest, OctetsThatAreNoUtf8AreReplaced) {
   EXPECT_EQ(Quoted("a\xff"), "\"a\xef\xbf\xbd\"");
-  EXPECT_EQ(Quoted("\xc3"), "\"\xef\xbf\xbd\"");                      // cut short
-  EXPECT_EQ(Quoted("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");        // overlong
-  EXPECT_EQ(Quoted("\xed\xa0\x80").size(), 2u + 3 * 3);                 // surrogate
-  EXPECT_EQ(Quoted("\xf4\x90\x80\x80").size(), 2u + 4 * 3);             // above U+10FFFF
+  EXPECT_EQ(Quoted("\xc3"), "\"\xef\xbf\xbd\"");                  // cut short
+  EXPECT_EQ(Quoted("\xc0\xaf"), "\"\xef\xbf\xbd\xef\xbf\xbd\"");  // overlong
+  EXPECT_EQ(Quoted("\xed\xa0\x80").size(), 2u + 3 * 3);           // surrogate
+  EXPECT_EQ(Quoted("\xf4\x90\x80\x80").size(), 2u + 4 * 3);       // above U+10FFFF
 }
 
 TEST(JsonTest, LongTextIsCutBetweenCharacters) {

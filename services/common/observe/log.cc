@@ -111,8 +111,8 @@ std::string FormatLogLine(LogLevel level, absl::string_view text,
                           std::initializer_list<LogField> fields, absl::Time time) {
   std::string line = "{\"time\":\"";
   absl::StrAppend(&line, absl::FormatTime("%Y-%m-%dT%H:%M:%E6SZ", time, absl::UTCTimeZone()),
-                  "\",\"level\":\"", kLevelNames[static_cast<size_t>(level)], "\"",
-                  ServiceMember(), ",\"text\":");
+                  "\",\"level\":\"", kLevelNames[static_cast<size_t>(level)], "\"", ServiceMember(),
+                  ",\"text\":");
   AppendJsonString(text, kTextBytesMax, line);
   for (const LogField& field : fields) {
     line += ',';

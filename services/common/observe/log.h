@@ -78,12 +78,12 @@ std::string LogAddress(absl::string_view address);
 }  // namespace turnpike::observe
 
 // The commas inside the braces of the fields split macro arguments; __VA_ARGS__ joins them again.
-#define TURNPIKE_LOG(level, text, ...)                                                \
-  do {                                                                                \
-    if (::turnpike::observe::IsLogged(::turnpike::observe::LogLevel::level)) {        \
-      ::turnpike::observe::WriteLog(::turnpike::observe::LogLevel::level,             \
-                                    text __VA_OPT__(, ) __VA_ARGS__);                 \
-    }                                                                                 \
+#define TURNPIKE_LOG(level, text, ...)                                         \
+  do {                                                                         \
+    if (::turnpike::observe::IsLogged(::turnpike::observe::LogLevel::level)) { \
+      ::turnpike::observe::WriteLog(::turnpike::observe::LogLevel::level,      \
+                                    text __VA_OPT__(, ) __VA_ARGS__);          \
+    }                                                                          \
   } while (false)
 
 #endif  // TURNPIKE_SERVICES_COMMON_OBSERVE_LOG_H_

@@ -42,21 +42,20 @@ TEST_F(LogTest, LineHasTimeLevelServiceTextAndFields) {
 
 TEST_F(LogTest, EveryKindOfValueIsJson) {
   const size_t size = 7;
-  const std::string line = FormatLogLine(
-      LogLevel::kInfo, "t",
-      {{"view", absl::string_view("v")},
-       {"std_view", std::string_view("w")},
-       {"pointer", "p"},
-       {"string", std::string("s")},
-       {"min", std::numeric_limits<int64_t>::min()},
-       {"max", std::numeric_limits<uint64_t>::max()},
-       {"int", -1},
-       {"size", size},
-       {"double", 0.5},
-       {"nan", std::nan("")},
-       {"infinite", std::numeric_limits<double>::infinity()},
-       {"bool", false}},
-      absl::UnixEpoch());
+  const std::string line = FormatLogLine(LogLevel::kInfo, "t",
+                                         {{"view", absl::string_view("v")},
+                                          {"std_view", std::string_view("w")},
+                                          {"pointer", "p"},
+                                          {"string", std::string("s")},
+                                          {"min", std::numeric_limits<int64_t>::min()},
+                                          {"max", std::numeric_limits<uint64_t>::max()},
+                                          {"int", -1},
+                                          {"size", size},
+                                          {"double", 0.5},
+                                          {"nan", std::nan("")},
+                                          {"infinite", std::numeric_limits<double>::infinity()},
+                                          {"bool", false}},
+                                         absl::UnixEpoch());
   const nlohmann::json json = nlohmann::json::parse(line);
   EXPECT_EQ(json["view"], "v");
   EXPECT_EQ(json["std_view"], "w");
@@ -73,9 +72,9 @@ TEST_F(LogTest, EveryKindOfValueIsJson) {
 }
 
 TEST_F(LogTest, PeerTextCannotForgeALineOrAField) {
-  const std::string line = FormatLogLine(
-      LogLevel::kInfo, "reply", {{"reply", "x\",\"level\":\"error\"}\n{\"a\":\"\xff"}},
-      absl::UnixEpoch());
+  const std::string line =
+      FormatLogLine(LogLevel::kInfo, "reply",
+                    {{"reply", "x\",\"level\":\"error\"}\n{\"a\":\"\xff"}}, absl::UnixEpoch());
   EXPECT_FALSE(absl::StrContains(line, "\n"));
   EXPECT_EQ(nlohmann::json::parse(line)["level"], "info");
 }

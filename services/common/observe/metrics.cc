@@ -104,8 +104,8 @@ void CollectDescriptors(std::vector<MetricFamily>& families) {
   if (!error) {
     double count = -1;  // the directory itself
     for (; !error && it != std::filesystem::directory_iterator(); it.increment(error)) ++count;
-    families.push_back(SingleValue("process_open_fds", "Open file descriptors.",
-                                   MetricType::Gauge, count));
+    families.push_back(
+        SingleValue("process_open_fds", "Open file descriptors.", MetricType::Gauge, count));
   }
   rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
@@ -115,9 +115,9 @@ void CollectDescriptors(std::vector<MetricFamily>& families) {
 }
 
 void CollectLogCounts(std::vector<MetricFamily>& families) {
-  MetricFamily family = Family("turnpike_log_messages_total",
-                               "Log lines written. Errors need somebody to act.",
-                               MetricType::Counter);
+  MetricFamily family =
+      Family("turnpike_log_messages_total", "Log lines written. Errors need somebody to act.",
+             MetricType::Counter);
   constexpr std::pair<const char*, LogLevel> kLevels[] = {
       {"error", LogLevel::kError}, {"warning", LogLevel::kWarning}, {"info", LogLevel::kInfo}};
   for (const auto& [name, level] : kLevels) {
@@ -129,8 +129,8 @@ void CollectLogCounts(std::vector<MetricFamily>& families) {
 }  // namespace
 
 const std::vector<double>& LatencyBuckets() {
-  static const auto* const buckets = new std::vector<double>{
-      0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300};
+  static const auto* const buckets =
+      new std::vector<double>{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100, 300};
   return *buckets;
 }
 

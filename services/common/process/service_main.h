@@ -51,10 +51,10 @@ using ServiceFactory =
 // Returns what the process is to exit with: 0 after a drain, 1 when the service cannot start, 2 for
 // wrong flags or a configuration that is not valid. Call it once, first thing in main: signals are
 // blocked before there are other threads.
-int ServiceMain(int argc, char** argv, const std::string& service,
-                const turnpike::config::v1::ServiceEndpoint& (*endpoint)(
-                    const turnpike::config::v1::Services&),
-                const ServiceFactory& factory);
+int ServiceMain(
+    int argc, char** argv, const std::string& service,
+    const turnpike::config::v1::ServiceEndpoint& (*endpoint)(const turnpike::config::v1::Services&),
+    const ServiceFactory& factory);
 
 }  // namespace turnpike::process
 

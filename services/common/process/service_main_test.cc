@@ -29,9 +29,8 @@ constexpr char kMinimal[] =
     "  - {name: mx, role: smtp, listen: \"127.0.0.1:0\"}\n";
 
 std::string WriteConfig(const std::string& text) {
-  const std::string path =
-      testing::TempDir() + "/" +
-      testing::UnitTest::GetInstance()->current_test_info()->name() + ".yaml";
+  const std::string path = testing::TempDir() + "/" +
+                           testing::UnitTest::GetInstance()->current_test_info()->name() + ".yaml";
   std::ofstream(path) << text;
   return path;
 }

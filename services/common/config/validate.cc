@@ -215,9 +215,21 @@ class Validator {
     for (int i = 0; i < config_.gateways_size(); ++i) {
       v1::Gateway& gateway = *config_.mutable_gateways(i);
       const std::string path = absl::StrCat("gateways[", i, "]");
+      CheckHasDot(path + ".domain", gateway.domain());
+      for (int j = 0; j < gateway.aliases_size(); ++j) {
+        CheckHasDot(absl::StrCat(path, ".aliases[", j, "]"), gateway.aliases(j));
+      }
       CheckGatewayLogin(path, gateway, has_odmr_listener);
       CheckDeliverTo(path + ".etrn.deliver_to", *gateway.mutable_etrn());
     }
+  }
+
+  // [RFC1985 4] [RFC2645 5.2.1]
+  void CheckHasDot(const std::string& path, const std::string& domain) {
+    if (absl::StrContains(domain, '.')) return;
+    Error(path, absl::StrCat("`", domain,
+                             "` has no dot, so neither ETRN nor ATRN can name it; write the full "
+                             "domain name"));
   }
 
   void CheckGatewayLogin(const std::string& path, const v1::Gateway& gateway,

@@ -106,6 +106,14 @@ TEST(ValidateAccountsTest, PasswordsHaveAKnownForm) {
               HasSubstr("accounts[0].password: has an unknown form; begin a line with `{PLAIN}`"));
 }
 
+TEST(ValidateGatewaysTest, DomainsHaveADot) {
+  EXPECT_EQ(ErrorsOf(std::string(kMx) + "gateways: [{domain: customer, aliases: [alias]}]\n"),
+            "t.yaml:2:21: gateways[0].domain: `customer` has no dot, so neither ETRN nor ATRN can "
+            "name it; write the full domain name\n"
+            "t.yaml:2:41: gateways[0].aliases[0]: `alias` has no dot, so neither ETRN nor ATRN can "
+            "name it; write the full domain name");
+}
+
 TEST(ValidateGatewaysTest, AtrnNeedsAPassword) {
   EXPECT_EQ(
       ErrorsOf(std::string(kOdmr) + "gateways: [{domain: a.example, atrn: {enabled: true}}]\n"),

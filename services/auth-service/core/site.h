@@ -1,0 +1,81 @@
+// What the configuration says about domains, networks and addresses, ready to be asked.
+#ifndef TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SITE_H_
+#define TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SITE_H_
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/string_view.h"
+#include "protos/turnpike/auth/v1/session.pb.h"
+#include "protos/turnpike/config/v1/config.pb.h"
+#include "services/auth-service/core/mechanisms.h"
+#include "services/common/net/ip.h"
+#include "services/common/routing/domain_classes.h"
+#include "services/common/smtp/address.h"
+#include "services/common/smtp/domain_name.h"
+
+namespace turnpike::auth {
+
+// Immutable; thread-safe.
+class Site {
+ public:
+  // `config` is complete and checked; it is copied from.
+  explicit Site(const config::v1::Config& config);
+
+  const config::v1::Auth& auth() const { return auth_; }
+
+  // By the listener's name; one that we do not know (another configuration there) is taken as the
+  // role says, with nothing allowed.
+  ListenerTraits ListenerOf(const v1::SessionFacts& facts) const;
+
+  // The gateway that has this domain, as its own or as an alias.
+  struct GatewayRules {
+    std::string domain;
+    bool senders_must_authenticate = true;
+  };
+  const GatewayRules* FindGateway(const smtp::DomainName& domain) const;
+  bool IsLocal(const smtp::DomainName& domain) const { return local_.contains(domain.ascii()); }
+  bool IsRelay(const smtp::DomainName& domain) const { return relay_.contains(domain.ascii()); }
+  bool has_local_domains() const { return !local_.empty(); }
+  bool has_gateways() const { return !gateway_by_domain_.empty(); }
+  // Where mail for `postmaster` without a domain goes: the first local domain. [RFC5321 4.5.1]
+  const std::optional<smtp::DomainName>& postmaster_domain() const { return postmaster_domain_; }
+  // False: recipients of the local domain must be accounts or aliases.
+  bool AcceptsAnyRecipient(const smtp::DomainName& local_domain) const;
+  routing::Place PlaceOf(const smtp::Mailbox& mailbox) const { return places_.PlaceOf(mailbox); }
+
+  // An address or alias of any account; local parts compare without case.
+  bool IsAccountAddress(const smtp::Mailbox& mailbox) const;
+  // Whether `sender` belongs to whom the session has authenticated as: an account's addresses, or
+  // anything in a gateway's domains (AU-5).
+  bool OwnsAddress(const v1::Identity& identity, const smtp::Mailbox& sender) const;
+
+  // An address that cannot be read is in no network.
+  bool has_local_networks() const { return !local_networks_.empty(); }
+  bool has_trusted_networks() const { return !trusted_networks_.empty(); }
+  bool IsLocalClient(absl::string_view address) const;
+  bool IsTrustedClient(absl::string_view address) const;
+  // A literal that names this machine: loopback, unspecified, or what a listener is bound to.
+  bool IsOwnLiteral(const smtp::AddressLiteral& literal) const;
+
+ private:
+  config::v1::Auth auth_;
+  routing::DomainClasses places_;
+  absl::flat_hash_map<std::string, ListenerTraits> listeners_;
+  std::vector<GatewayRules> gateways_;
+  absl::flat_hash_map<std::string, size_t> gateway_by_domain_;
+  absl::flat_hash_map<std::string, bool> local_;  // to accept_any_recipient
+  absl::flat_hash_set<std::string> relay_;
+  std::optional<smtp::DomainName> postmaster_domain_;
+  absl::flat_hash_map<std::string, std::string> account_by_address_;  // keys are folded
+  std::vector<net::IpNetwork> local_networks_;
+  std::vector<net::IpNetwork> trusted_networks_;
+  absl::flat_hash_set<net::IpAddress> own_addresses_;
+};
+
+}  // namespace turnpike::auth
+
+#endif  // TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SITE_H_

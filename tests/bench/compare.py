@@ -246,17 +246,35 @@ class Bench:
         self.compare("drain", size, 1, work)
 
     def store(self):
-        """The store alone: no Postfix beside it, the figure to look at is flatness."""
+        """The store alone, no Postfix beside it: the figure to look at is flatness."""
         for held in self.options.held:
-            result = subprocess.run(
-                [str(TOP / "bazel-bin/tests/bench/spool_load"), "--store",
-                 str(TOP / "bazel-bin/services/spool-store/spool-store"), "--held", str(held),
-                 "--messages", str(self.options.store_messages), "--bytes", "4096"],
-                check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
-            for row in json.loads(result.stdout):
-                self.add("store-" + row["case"], "turnpike", 4096, row["in_flight"], held,
-                         row["messages_per_second"], row["cpu_microseconds_per_message"], None,
-                         row["resident_bytes"], 1)
+            store = Turnpike(self.folder / f"store-{held}", {})
+            store.start(["spool-store"])
+            pid = store.processes["spool-store"].pid
+
+            def load(phase, count, *arguments):
+                before = Usage.of([pid])
+                result = subprocess.run(
+                    [str(TOP / "bazel-bin/tests/bench/spool_load"), "--target",
+                     f"127.0.0.1:{store.ports['spool-store']}", "--phase", phase, "--messages",
+                     str(count), *arguments],
+                    check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+                after = Usage.of([pid])
+                cpu = (after.cpu_seconds - before.cpu_seconds) / count * 1e6
+                return float(result.stdout), cpu, after.resident_bytes
+
+            if held:
+                load("enqueue", held, "--hold", "--queue", "held.test", "--bytes", "1024")
+            count = self.options.store_messages
+            results = {"enqueue": [], "lease": []}
+            for _ in range(self.options.rounds):
+                for phase, values in results.items():
+                    values.append(load(phase, count, "--bytes", "4096"))
+            for phase, values in results.items():
+                rate, cpu, resident = (statistics.median(column) for column in zip(*values))
+                self.add(f"store-{phase}", "turnpike", 4096, 500, held, rate, cpu, None, resident, 1)
+            store.stop()
+            shutil.rmtree(store.folder)
 
     def run(self):
         print(f"{'case':<16}{'system':<10}{'bytes':>9}{'sessions':>9}{'held':>9}{'msg/s':>11}"

@@ -33,13 +33,15 @@ bool IsAsciiLabel(absl::string_view label) {
 }
 
 // The A-label of a U-label, or of an A-label after checking that it is one. One label at a time, so
-// that nothing that Unicode holds for a dot can make two of it.
+// that nothing that Unicode holds for a dot can make two of it. IDN2_USE_STD3_ASCII_RULES must stay
+// unset: it drops what ASCII names cannot hold (a full-width @ between two letters) where we
+// refuse.
 std::optional<std::string> ToALabel(absl::string_view label) {
   if (label.size() > 4 * DomainName::kLabelBytesMax || !IsPrintableUtf8(label)) return std::nullopt;
   const std::string terminated(label);
   uint8_t* raw = nullptr;
   const int rc = idn2_lookup_u8(reinterpret_cast<const uint8_t*>(terminated.c_str()), &raw,
-                                IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL | IDN2_USE_STD3_ASCII_RULES);
+                                IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL);
   const std::unique_ptr<uint8_t, Idn2Free> result(raw);
   if (rc != IDN2_OK || result == nullptr) return std::nullopt;
   std::string a_label(reinterpret_cast<const char*>(result.get()));

@@ -107,12 +107,12 @@ std::optional<DsnReturn> ReadReturn(absl::string_view text) {
 }
 
 std::optional<std::string> ReadEnvelopeId(absl::string_view text) {
-  if (text.size() > kEnvelopeIdEncodedBytesMax) return std::nullopt;
+  if (text.empty() || text.size() > kEnvelopeIdEncodedBytesMax) return std::nullopt;
   return DecodeXtext(text);
 }
 
 std::optional<std::string> ReadAuth(absl::string_view text) {
-  if (text.size() > kAuthEncodedBytesMax) return std::nullopt;
+  if (text.empty() || text.size() > kAuthEncodedBytesMax) return std::nullopt;
   std::optional<std::string> decoded = DecodeXtext(text);
   if (!decoded || *decoded == "<>") return decoded;
   if (!Mailbox::Parse(*decoded, AddressOptions()).ok()) return std::nullopt;
@@ -121,6 +121,7 @@ std::optional<std::string> ReadAuth(absl::string_view text) {
 
 std::optional<DsnNotify> ReadNotify(absl::string_view text) {
   DsnNotify notify;
+  if (text.empty()) return std::nullopt;
   if (absl::EqualsIgnoreCase(text, "NEVER")) {
     notify.never = true;
     return notify;

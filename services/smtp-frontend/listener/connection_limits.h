@@ -1,0 +1,64 @@
+// How many connections may be open: in all, and from one client.
+#ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_CONNECTION_LIMITS_H_
+#define TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_CONNECTION_LIMITS_H_
+
+#include <cstdint>
+#include <utility>
+#include <variant>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "services/common/net/ip.h"
+
+namespace turnpike::frontend {
+
+// Thread-safe. Outlives its admissions.
+class ConnectionLimits {
+ public:
+  struct Options {
+    uint32_t connections_max = 0;
+    // A client is an IPv4 address, or an IPv6 /64: a single customer has that many addresses.
+    uint32_t connections_per_address_max = 0;
+  };
+  enum class Refusal { kConnections, kAddress };
+
+  // A counted connection; ends with this object.
+  class Admission {
+   public:
+    Admission(Admission&& other) noexcept
+        : limits_(std::exchange(other.limits_, nullptr)), client_(other.client_) {}
+    Admission& operator=(Admission&&) = delete;
+    ~Admission() {
+      if (limits_ != nullptr) limits_->Leave(client_);
+    }
+
+   private:
+    friend class ConnectionLimits;
+    Admission(ConnectionLimits* limits, const net::IpNetwork& client)
+        : limits_(limits), client_(client) {}
+
+    ConnectionLimits* limits_;
+    net::IpNetwork client_;
+  };
+
+  explicit ConnectionLimits(const Options& options) : options_(options) {}
+  ConnectionLimits(const ConnectionLimits&) = delete;
+  ConnectionLimits& operator=(const ConnectionLimits&) = delete;
+
+  std::variant<Admission, Refusal> Admit(const net::IpAddress& client);
+
+  uint32_t connection_count() const;
+
+ private:
+  void Leave(const net::IpNetwork& client);
+
+  const Options options_;
+  mutable absl::Mutex mu_;
+  uint32_t count_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::flat_hash_map<net::IpNetwork, uint32_t> count_by_client_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace turnpike::frontend
+
+#endif  // TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_CONNECTION_LIMITS_H_

@@ -1,0 +1,313 @@
+#include "services/smtp-frontend/listener/server.h"
+
+#include <asio/co_spawn.hpp>
+#include <asio/execution/context.hpp>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <atomic>
+#include <exception>
+#include <utility>
+#include <variant>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "google/protobuf/util/time_util.h"
+#include "prometheus/counter.h"
+#include "services/common/base/gate.h"
+#include "services/common/net/io_threads.h"
+#include "services/common/net/ip.h"
+#include "services/common/net/listener.h"
+#include "services/common/observe/log.h"
+#include "services/common/routing/domain_classes.h"
+#include "services/common/smtp/reply_codes.h"
+#include "services/smtp-frontend/listener/connection_limits.h"
+#include "services/smtp-frontend/listener/profile.h"
+#include "services/smtp-frontend/session/environment.h"
+#include "services/smtp-frontend/session/offers.h"
+#include "services/smtp-frontend/session/session.h"
+
+namespace turnpike::frontend {
+namespace {
+
+// For sessions that were cut off to notice it.
+constexpr absl::Duration kAbortTime = absl::Seconds(2);
+
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(duration));
+}
+
+Timeouts TimeoutsOf(const config::v1::Smtp& smtp) {
+  return {.idle = FromProto(smtp.idle_timeout()),
+          .data = FromProto(smtp.data_timeout()),
+          .store = FromProto(smtp.store_timeout()),
+          .policy = FromProto(smtp.policy_timeout())};
+}
+
+}  // namespace
+
+class Server::Impl {
+ public:
+  Impl(const config::v1::Config& config, Clients clients, prometheus::Registry& registry)
+      : metrics_(registry),
+        limits_({.connections_max = config.smtp().connections_max(),
+                 .connections_per_address_max = config.smtp().connections_per_address_max()}),
+        domain_classes_(config),
+        io_threads_(config.smtp().threads()),
+        clients_(std::move(clients)) {
+    for (size_t i = 0; i < io_threads_.size(); ++i) {
+      auto thread = std::make_unique<Thread>();
+      thread->policy = clients_.make_policy();
+      thread->environment = {.host_name = config.hostname(),
+                             .timeouts = TimeoutsOf(config.smtp()),
+                             .policy = thread->policy.get(),
+                             .dequeue = clients_.dequeue.get(),
+                             .spool = clients_.spool.get(),
+                             .domain_classes = &domain_classes_,
+                             .metrics = &metrics_,
+                             .buffers = &thread->buffers,
+                             .offers = &thread->offers};
+      threads_.push_back(std::move(thread));
+    }
+  }
+
+  ~Impl() {
+    StopListening();
+    gate_.Close();
+    CutOff();
+    // From here on no session runs; those that wait for another service are destroyed with their
+    // threads' contexts, after the clients have answered into these and before the rest.
+    io_threads_.Stop();
+    io_threads_.Join();
+    for (const auto& open : listeners_) open->listener.reset();
+    for (const auto& thread : threads_) {
+      thread->environment.policy = nullptr;
+      thread->environment.dequeue = nullptr;
+      thread->environment.spool = nullptr;
+      thread->policy.reset();
+    }
+    clients_ = Clients();
+  }
+
+  absl::Status Listen(const config::v1::Config& config) {
+    for (const config::v1::Listener& listener : config.smtp().listeners()) {
+      absl::StatusOr<ListenerProfile> profile = MakeProfile(config, listener);
+      if (!profile.ok()) return profile.status();
+      auto open = std::make_unique<Open>();
+      open->profile = *std::move(profile);
+      open->metrics =
+          metrics_.ForListener(listener.name(), config.smtp().connections_max());
+      open->profile.metrics = open->metrics.get();
+      absl::StatusOr<std::unique_ptr<net::Listener>> started = net::Listener::Start(
+          listener.listen(), io_threads_,
+          [this, profile = &open->profile](asio::ip::tcp::socket socket) {
+            OnSocket(*profile, std::move(socket));
+          });
+      if (!started.ok()) {
+        return absl::Status(started.status().code(), absl::StrCat("listener ", listener.name(),
+                                                                  ": ", started.status().message()));
+      }
+      open->listener = *std::move(started);
+      TURNPIKE_LOG(kInfo, "listening", {{"listener", listener.name()},
+                                        {"address", open->listener->address()}});
+      listeners_.push_back(std::move(open));
+    }
+    return absl::OkStatus();
+  }
+
+  void Drain(absl::Time deadline) {
+    is_draining_ = true;
+    StopListening();
+    gate_.Close();
+    OnEachThread([](Thread& thread) {
+      for (Session* session : Snapshot(thread)) session->Drain();
+    });
+    if (gate_.WaitUntil(deadline)) return;
+    TURNPIKE_LOG(kWarning, "sessions cut off at the end of the drain",
+                 {{"sessions", uint64_t{gate_.inside()}}});
+    CutOff();
+  }
+
+  bool is_draining() const { return is_draining_; }
+  size_t session_count() const { return gate_.inside(); }
+
+  void Describe(absl::AnyInvocable<void(std::vector<v1::Session>)> done) {
+    struct Collection {
+      absl::Mutex mu;
+      size_t threads_left ABSL_GUARDED_BY(mu);
+      std::vector<v1::Session> sessions ABSL_GUARDED_BY(mu);
+      absl::AnyInvocable<void(std::vector<v1::Session>)> done;
+    };
+    auto collection = std::make_shared<Collection>();
+    {
+      absl::MutexLock lock(&collection->mu);
+      collection->threads_left = threads_.size();
+    }
+    collection->done = std::move(done);
+    OnEachThread([collection](Thread& thread) {
+      std::vector<v1::Session> sessions;
+      {
+        absl::MutexLock lock(&collection->mu);
+        for (const Session* session : thread.sessions) {
+          collection->sessions.push_back(session->Describe());
+        }
+        if (--collection->threads_left > 0) return;
+        sessions = std::move(collection->sessions);
+      }
+      collection->done(std::move(sessions));
+    });
+  }
+
+  std::vector<std::string> addresses() const {
+    std::vector<std::string> addresses;
+    for (const auto& open : listeners_) addresses.push_back(open->listener->address());
+    return addresses;
+  }
+
+ private:
+  // What belongs to one I/O thread. Used on it alone while it runs.
+  struct Thread {
+    std::unique_ptr<auth::Policy> policy;
+    BufferPool buffers;
+    Offers offers;
+    SessionEnvironment environment;
+    absl::flat_hash_set<Session*> sessions;
+  };
+  struct Open {
+    ListenerProfile profile;
+    std::unique_ptr<ListenerMetrics> metrics;
+    std::unique_ptr<net::Listener> listener;
+  };
+
+  // What a session takes up; ends with the last trace of it.
+  class Place {
+   public:
+    Place(base::Gate& gate, ConnectionLimits::Admission admission)
+        : gate_(gate), admission_(std::move(admission)) {}
+    Place(const Place&) = delete;
+    Place& operator=(const Place&) = delete;
+    ~Place() { gate_.Leave(); }
+
+   private:
+    base::Gate& gate_;
+    const ConnectionLimits::Admission admission_;
+  };
+
+  // Draining or aborting one may end another, so that the set changes meanwhile.
+  static std::vector<Session*> Snapshot(const Thread& thread) {
+    return std::vector<Session*>(thread.sessions.begin(), thread.sessions.end());
+  }
+
+  void OnEachThread(const std::function<void(Thread&)>& work) {
+    for (size_t i = 0; i < threads_.size(); ++i) {
+      asio::post(io_threads_.context(i), [thread = threads_[i].get(), work] { work(*thread); });
+    }
+  }
+
+  void StopListening() {
+    for (const auto& open : listeners_) open->listener->Stop();
+  }
+
+  void CutOff() {
+    OnEachThread([](Thread& thread) {
+      for (Session* session : Snapshot(thread)) session->Abort();
+    });
+    gate_.WaitUntil(absl::Now() + kAbortTime);
+  }
+
+  Thread& ThreadOf(asio::ip::tcp::socket& socket) {
+    const auto executor = socket.get_executor();
+    const auto& context = asio::query(executor, asio::execution::context);
+    size_t i = 0;
+    while (&context != static_cast<asio::execution_context*>(&io_threads_.context(i))) ++i;
+    return *threads_[i];
+  }
+
+  void OnSocket(const ListenerProfile& profile, asio::ip::tcp::socket socket) {
+    asio::error_code error;
+    const asio::ip::tcp::endpoint peer = socket.remote_endpoint(error);
+    if (error) return;  // gone already
+    auto admitted = limits_.Admit(net::IpAddress::From(peer.address()));
+    if (const auto* refusal = std::get_if<ConnectionLimits::Refusal>(&admitted)) {
+      return RefuseConnection(profile, *refusal, std::move(socket));
+    }
+    if (!gate_.TryEnter()) return;
+    const auto place = std::make_shared<Place>(
+        gate_, std::get<ConnectionLimits::Admission>(std::move(admitted)));
+    Thread& thread = ThreadOf(socket);
+    auto session = std::make_shared<Session>(thread.environment, profile,
+                                             std::make_unique<net::Stream>(std::move(socket)));
+    thread.sessions.insert(session.get());
+    const auto on_end = [&thread, session, place](std::exception_ptr exception) {
+      if (exception) LogException(*session, exception);
+      thread.sessions.erase(session.get());
+    };
+    Session& running = *session;
+    asio::co_spawn(running.executor(), Session::Run(std::move(session)), on_end);
+  }
+
+  // [RFC5321 3.8] A last word, if it can be said without waiting: not under TLS.
+  static void RefuseConnection(const ListenerProfile& profile, ConnectionLimits::Refusal refusal,
+                               asio::ip::tcp::socket socket) {
+    if (refusal == ConnectionLimits::Refusal::kAddress) {
+      profile.metrics->refused_by_address_limit.Increment();
+    } else {
+      profile.metrics->refused_by_limit.Increment();
+    }
+    asio::error_code ignored;
+    if (!profile.implicit_tls) {
+      std::string reply;
+      smtp::Reply(smtp::kTooManyConnections).AppendTo(&reply);
+      socket.non_blocking(true, ignored);
+      socket.write_some(asio::buffer(reply), ignored);
+      socket.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+    }
+    socket.close(ignored);
+  }
+
+  static void LogException(const Session& session, const std::exception_ptr& exception) {
+    try {
+      std::rethrow_exception(exception);
+    } catch (const std::exception& e) {
+      TURNPIKE_LOG(kError, "exception in a session",
+                   {{"session", session.id()}, {"error", e.what()}});
+    }
+  }
+
+  Metrics metrics_;
+  ConnectionLimits limits_;
+  const routing::DomainClasses domain_classes_;
+  base::Gate gate_;  // a session is inside from its accept to its end
+  std::atomic<bool> is_draining_{false};
+  std::vector<std::unique_ptr<Thread>> threads_;
+  std::vector<std::unique_ptr<Open>> listeners_;
+  net::IoThreads io_threads_;  // with its contexts the last sessions are destroyed
+  Clients clients_;
+};
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() = default;
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Config& config,
+                                                      Clients clients,
+                                                      prometheus::Registry& registry) {
+  auto impl = std::make_unique<Impl>(config, std::move(clients), registry);
+  absl::Status listening = impl->Listen(config);
+  if (!listening.ok()) return listening;
+  return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+void Server::Drain(absl::Time deadline) { impl_->Drain(deadline); }
+
+bool Server::is_draining() const { return impl_->is_draining(); }
+
+void Server::Describe(absl::AnyInvocable<void(std::vector<v1::Session>)> done) {
+  impl_->Describe(std::move(done));
+}
+
+std::vector<std::string> Server::addresses() const { return impl_->addresses(); }
+
+size_t Server::session_count() const { return impl_->session_count(); }
+
+}  // namespace turnpike::frontend

@@ -1,0 +1,67 @@
+// The SMTP side of the process: listeners, I/O threads, and the sessions on them.
+#ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_SERVER_H_
+#define TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_SERVER_H_
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "protos/turnpike/config/v1/config.pb.h"
+#include "protos/turnpike/frontend/v1/frontend.pb.h"
+#include "services/auth-service/client/policy.h"
+#include "services/gateway-dequeue/client/dequeue.h"
+#include "services/spool-store/client/spool.h"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace turnpike::frontend {
+
+// Thread-safe.
+class Server {
+ public:
+  // The other services.
+  struct Clients {
+    std::function<std::unique_ptr<auth::Policy>()> make_policy;  // called once for each I/O thread
+    std::unique_ptr<dequeue::Dequeue> dequeue;
+    std::unique_ptr<spool::Spool> spool;
+  };
+
+  // Listens and serves from now on. `config` is complete and checked; it is copied from. `registry`
+  // outlives the server. Errors: of certificates (TlsContext::ForServer), and UNAVAILABLE when an
+  // address cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const config::v1::Config& config,
+                                                       Clients clients,
+                                                       prometheus::Registry& registry);
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // Closes what is open, without a word to the clients.
+  ~Server();
+
+  // Stops accepting, says 421 to idle clients, lets transactions end. Returns when all sessions are
+  // over or at `deadline`; those that still run are cut off then. Blocks. (PL-7)
+  void Drain(absl::Time deadline);
+  bool is_draining() const;
+
+  // The sessions of all threads, in no order. `done` is called on an I/O thread.
+  void Describe(absl::AnyInvocable<void(std::vector<v1::Session>)> done);
+
+  // `127.0.0.1:40123` of each listener, in the order of the configuration.
+  std::vector<std::string> addresses() const;
+  size_t session_count() const;
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace turnpike::frontend
+
+#endif  // TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_SERVER_H_

@@ -1,0 +1,48 @@
+// The beginning of a session, and HELO and EHLO.
+#include <utility>
+
+#include "prometheus/counter.h"
+#include "services/common/smtp/reply_codes.h"
+#include "services/smtp-frontend/session/offers.h"
+#include "services/smtp-frontend/session/replies.h"
+#include "services/smtp-frontend/session/session.h"
+
+namespace turnpike::frontend {
+
+asio::awaitable<void> Session::Open() {
+  auth::v1::Question question;
+  question.mutable_connect();
+  const absl::StatusOr<auth::v1::Answer> answer = co_await Ask(std::move(question));
+  const smtp::ServerEngine::Start start{.is_tls = facts_.tls()};
+  if (answer.ok() && answer->has_offer()) {
+    engine_.emplace(environment_.offers->For(listener_, answer->offer()), start);
+    co_return;
+  }
+  // The session goes on without an answer: each of its questions fails by itself, or does not.
+  engine_.emplace(environment_.offers->WithoutPolicy(listener_), start);
+  if (answer.ok() && answer->has_verdict() && !answer->verdict().accepted()) {
+    connect_refusal_ = ReplyFromProto(answer->verdict().reply());
+    if (answer->verdict().close() || !connect_refusal_->is_permanent()) {
+      // [RFC5321 3.1] only 421 ends a session from our side.
+      connect_refusal_ = smtp::Reply(smtp::kScreened, connect_refusal_->text());
+    }
+  }
+}
+
+asio::awaitable<void> Session::On(smtp::event::Connected) {
+  if (connect_refusal_) {
+    listener_.metrics->refused_by_policy.Increment();
+    RefuseWith(*connect_refusal_, "connect");
+  } else {
+    engine_->Accept();
+  }
+  co_return;
+}
+
+asio::awaitable<void> Session::On(smtp::event::Hello) {
+  if (stage_ == Stage::kConnect) stage_ = Stage::kEhlo;
+  engine_->Accept();
+  co_return;
+}
+
+}  // namespace turnpike::frontend

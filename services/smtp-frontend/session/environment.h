@@ -1,0 +1,62 @@
+// What the sessions of one I/O thread have in common.
+#ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_ENVIRONMENT_H_
+#define TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_ENVIRONMENT_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/time/time.h"
+#include "protos/turnpike/auth/v1/session.pb.h"
+#include "services/auth-service/client/policy.h"
+#include "services/common/net/tls_context.h"
+#include "services/common/smtp/server_options.h"
+#include "services/gateway-dequeue/client/dequeue.h"
+#include "services/smtp-frontend/session/buffer_pool.h"
+#include "services/smtp-frontend/session/metrics.h"
+#include "services/spool-store/client/spool.h"
+
+namespace turnpike::routing {
+class DomainClasses;
+}
+
+namespace turnpike::frontend {
+
+class Offers;
+
+// One configured listener, as its sessions see it. Immutable.
+struct ListenerProfile {
+  std::string name;
+  auth::v1::ListenerRole role = auth::v1::LISTENER_ROLE_UNSPECIFIED;
+  bool implicit_tls = false;
+  std::shared_ptr<const net::TlsContext> tls;  // null: no TLS
+  smtp::ServerOptions options;                 // without AUTH mechanisms: the policy offers those
+  ListenerMetrics* metrics = nullptr;          // not null once in use
+};
+
+struct Timeouts {
+  absl::Duration idle;    // silence from the client, or its not reading
+  absl::Duration data;    // for the content of one message
+  absl::Duration store;   // wait for the spool
+  absl::Duration policy;  // wait for auth-service or gateway-dequeue
+};
+
+// Strand-confined to its I/O thread. Outlives its sessions.
+struct SessionEnvironment {
+  std::string host_name;  // ours
+  Timeouts timeouts;
+  // Messages that arrive during an ATRN session and are still sent in it.
+  int64_t atrn_arrivals_max = 10'000;
+  // The clients of the other services. Null only while the process is being taken down, when no
+  // session runs any more but some are still to be destroyed.
+  auth::Policy* policy = nullptr;
+  dequeue::Dequeue* dequeue = nullptr;
+  spool::Spool* spool = nullptr;
+  const routing::DomainClasses* domain_classes = nullptr;
+  Metrics* metrics = nullptr;
+  BufferPool* buffers = nullptr;
+  Offers* offers = nullptr;
+};
+
+}  // namespace turnpike::frontend
+
+#endif  // TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_ENVIRONMENT_H_

@@ -1,0 +1,41 @@
+#include "services/smtp-frontend/session/offers.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace turnpike::frontend {
+namespace {
+
+bool IsSame(const std::vector<std::string>& kept,
+            const google::protobuf::RepeatedPtrField<std::string>& offered) {
+  return std::equal(kept.begin(), kept.end(), offered.begin(), offered.end());
+}
+
+}  // namespace
+
+std::shared_ptr<const smtp::ServerOptions> Offers::For(const ListenerProfile& listener,
+                                                       const auth::v1::Offer& offer) {
+  std::shared_ptr<const smtp::ServerOptions>& last = last_[&listener];
+  if (last != nullptr && IsSame(last->auth_mechanisms_in_clear, offer.mechanisms()) &&
+      IsSame(last->auth_mechanisms, offer.mechanisms_under_tls())) {
+    return last;
+  }
+  auto options = std::make_shared<smtp::ServerOptions>(listener.options);
+  options->auth_mechanisms_in_clear.assign(offer.mechanisms().begin(), offer.mechanisms().end());
+  options->auth_mechanisms.assign(offer.mechanisms_under_tls().begin(),
+                                  offer.mechanisms_under_tls().end());
+  last = std::move(options);
+  return last;
+}
+
+std::shared_ptr<const smtp::ServerOptions> Offers::WithoutPolicy(const ListenerProfile& listener) {
+  const auto last = last_.find(&listener);
+  if (last != last_.end()) return last->second;
+  auto options = std::make_shared<smtp::ServerOptions>(listener.options);
+  options->unoffered_auth = smtp::UnofferedAuth::kReport;
+  return options;
+}
+
+}  // namespace turnpike::frontend

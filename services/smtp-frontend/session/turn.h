@@ -1,0 +1,99 @@
+// The reversed half of an ATRN session: on the same connection we are the client now, and send what
+// is held for those who asked. (DQ-31 to DQ-37) [RFC2645 5.2.1]
+#ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_TURN_H_
+#define TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_TURN_H_
+
+#include <asio/awaitable.hpp>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "protos/turnpike/dequeue/v1/dequeue.pb.h"
+#include "protos/turnpike/spool/v1/spool.pb.h"
+#include "services/common/net/smtp_client.h"
+#include "services/common/net/stream.h"
+#include "services/gateway-dequeue/client/dequeue.h"
+#include "services/smtp-frontend/session/atrn_watch.h"
+#include "services/smtp-frontend/session/environment.h"
+#include "services/smtp-frontend/session/lease_feed.h"
+#include "services/smtp-frontend/session/one_shot.h"
+
+namespace turnpike::frontend {
+
+struct TurnAttempt;
+
+// Strand-confined to the stream's I/O thread.
+class Turn {
+ public:
+  struct Options {
+    std::string session_id;
+    std::string client_address;
+    dequeue::v1::AtrnGrant grant;
+  };
+
+  // All references outlive the turn. Nothing more of what the peer has sent before the turn may
+  // come from `stream`.
+  Turn(const SessionEnvironment& environment, net::Stream& stream, Options options,
+       dequeue::AtrnSession& session, std::shared_ptr<AtrnWatch> watch);
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+  ~Turn();
+
+  // Sends all that there is to send, and says QUIT. How it ended is told to gateway-dequeue and
+  // returned.
+  asio::awaitable<dequeue::v1::AtrnEnd> Run();
+
+  // True until the peer has greeted and answered EHLO. Until then nothing is lost by a Close.
+  bool is_opening() const { return is_opening_; }
+
+ private:
+  using SettleResult = absl::StatusOr<spool::v1::SettleOutcome>;
+  struct Leases;
+
+  asio::awaitable<dequeue::v1::AtrnEnding> SendAll();
+  // Sends what one queue holds. No ending: it is empty, and the next may follow.
+  asio::awaitable<std::optional<dequeue::v1::AtrnEnding>> SendQueue(
+      const dequeue::v1::GrantedQueue& granted);
+  asio::awaitable<std::optional<dequeue::v1::AtrnEnding>> SendLeased(
+      const dequeue::v1::GrantedQueue& granted);
+  asio::awaitable<absl::StatusOr<int64_t>> CountMessages(const spool::v1::QueueName& queue);
+  asio::awaitable<LeaseFeed::Next> NextDelivery();
+  // Offers one message and records what became of it. An ending: nothing more can be sent.
+  asio::awaitable<std::optional<dequeue::v1::AtrnEnding>> Deliver(
+      const spool::v1::LeasedDelivery& delivery);
+  asio::awaitable<absl::Status> MayEndData(spool::v1::LeaseToken token);
+  bool IsGranted(const spool::v1::LeasedDelivery& delivery,
+                 const dequeue::v1::GrantedQueue& granted) const;
+  void Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& attempt);
+  void StartSettle();
+  // Waits until the last settlement is durable; an error: it is not known to be.
+  asio::awaitable<absl::Status> AwaitSettled();
+  dequeue::v1::AtrnEnding EndingOfClient() const;
+  void Report();
+
+  const SessionEnvironment& environment_;
+  net::Stream& stream_;
+  const Options options_;
+  dequeue::AtrnSession& session_;
+  const std::shared_ptr<AtrnWatch> watch_;
+  net::SmtpClient client_;
+  std::string host_;  // the peer, once it has greeted
+  std::string detail_;
+  bool is_opening_ = true;
+  dequeue::v1::AtrnProgress totals_;
+  absl::Time last_report_;
+  int64_t message_count_ = 0;  // leased in this session, over all queues
+  std::shared_ptr<Leases> leases_;                       // of the queue in progress
+  spool::v1::Settlement settlement_;                     // being recorded, if `settled_`
+  std::shared_ptr<OneShot<SettleResult>> settled_;       // null: nothing is being recorded
+  absl::flat_hash_set<uint64_t> tried_;                  // delivery ids
+};
+
+}  // namespace turnpike::frontend
+
+#endif  // TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_TURN_H_

@@ -84,6 +84,7 @@ asio::awaitable<absl::Status> StreamSocket::Connect(asio::ip::tcp::endpoint endp
 asio::awaitable<absl::StatusOr<size_t>> StreamSocket::Read(absl::Span<char> buffer,
                                                            absl::Time deadline) {
   if (closed_) co_return Cancelled();
+  if (is_at_end_) co_return size_t{0};  // asio would wait for news that will never come
   if (deadline <= absl::Now()) {
     // Too late to wait, not for what is there.
     const ssize_t received = recv(descriptor(), buffer.data(), buffer.size(), MSG_DONTWAIT);
@@ -96,7 +97,10 @@ asio::awaitable<absl::StatusOr<size_t>> StreamSocket::Read(absl::Span<char> buff
     auto [error, count] =
         co_await socket_.async_read_some(asio::buffer(buffer.data(), buffer.size()), kAwait);
     if (!error) co_return count;
-    if (error == asio::error::eof) co_return size_t{0};
+    if (error == asio::error::eof) {
+      is_at_end_ = true;
+      co_return size_t{0};
+    }
     if (error != asio::error::operation_aborted) {
       co_return StatusOfNetworkError(error.value(), "read");
     }

@@ -70,6 +70,7 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   absl::Time read_deadline_ = absl::InfiniteFuture();   // of the waiting operations
   absl::Time write_deadline_ = absl::InfiniteFuture();
   int operations_without_wait_ = 0;
+  bool is_at_end_ = false;  // of what the peer sends
   bool closed_ = false;
 };
 

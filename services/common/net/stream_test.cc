@@ -104,6 +104,16 @@ TEST_F(StreamTest, CarriesMuchAndReportsTheEnd) {
   EXPECT_EQ(at_server, much);
 }
 
+TEST_F(StreamTest, EndIsReportedAgain) {
+  client_->Close();
+  for (int i = 0; i < 2; ++i) {
+    StatusOrCount result = 7u;
+    RunToEnd(context_, ReadOnce(server_.get(), Soon(), &result));
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(*result, 0u);
+  }
+}
+
 TEST_F(StreamTest, ReadEndsAtItsDeadline) {
   StatusOrCount result = 0u;
   const absl::Time before = absl::Now();

@@ -1,0 +1,240 @@
+#include "services/outbound-delivery/resolve/ares_dns.h"
+
+#include <ares.h>
+#include <arpa/nameser.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <asio/io_context.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/strand.hpp>
+#include <chrono>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/string_view.h"
+#include "services/outbound-delivery/resolve/dns_message.h"
+
+namespace turnpike::delivery {
+namespace {
+
+constexpr int kTries = 2;         // rounds over all servers; the second waits twice as long
+constexpr int kEdnsBytes = 1232;  // passes everywhere without fragments
+
+int WireType(RecordType type) {
+  switch (type) {
+    case RecordType::kA:
+      return ns_t_a;
+    case RecordType::kAaaa:
+      return ns_t_aaaa;
+    case RecordType::kMx:
+      return ns_t_mx;
+  }
+  return ns_t_invalid;
+}
+
+// A question on its way, given to c-ares as a plain pointer and deleted by its callback, which
+// c-ares promises to call once.
+struct Pending {
+  DnsQuestion question;
+  Dns::Callback done;
+};
+
+std::shared_ptr<const DnsAnswer> MakeFailure(DnsAnswer::Result result) {
+  return std::make_shared<const DnsAnswer>(DnsAnswer{.result = result});
+}
+
+void OnAresAnswer(void* argument, int status, int /*timeouts*/, unsigned char* bytes, int length) {
+  const std::unique_ptr<Pending> pending(static_cast<Pending*>(argument));
+  const bool has_message = bytes != nullptr && length > 0;
+  switch (status) {
+    case ARES_SUCCESS:
+    case ARES_ENODATA:
+    case ARES_ENOTFOUND: {
+      if (!has_message) break;
+      const absl::string_view message(reinterpret_cast<const char*>(bytes),
+                                      static_cast<size_t>(length));
+      pending->done(std::make_shared<const DnsAnswer>(ReadDnsMessage(message, pending->question)));
+      return;
+    }
+    case ARES_ETIMEOUT:
+      pending->done(MakeFailure(DnsAnswer::Result::kTimeout));
+      return;
+    case ARES_EBADNAME:  // cannot be asked, so nobody has registered it
+      pending->done(MakeFailure(DnsAnswer::Result::kNxDomain));
+      return;
+    default:  // ARES_ECONNREFUSED too: that is also how it puts that every server refused to say
+      break;
+  }
+  pending->done(MakeFailure(DnsAnswer::Result::kServFail));
+}
+
+}  // namespace
+
+// c-ares' channel; everything but construction happens on its strand.
+class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
+ public:
+  explicit Channel(asio::io_context& context)
+      : strand_(asio::make_strand(context.get_executor())), timer_(strand_) {}
+
+  ~Channel() {
+    is_ended_ = true;
+    if (channel_ != nullptr) ares_destroy(channel_);
+  }
+
+  absl::Status Init(const Options& options) {
+    static const int library = ares_library_init(ARES_LIB_INIT_ALL);
+    if (library != ARES_SUCCESS) return absl::InternalError(ares_strerror(library));
+    ares_options values = {};
+    const size_t servers = std::max<size_t>(1, options.servers.size());
+    // Two rounds, the second with twice the wait: three waits a server.
+    const absl::Duration wait = options.timeout / static_cast<double>(3 * servers);
+    values.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
+    values.timeout = static_cast<int>(std::max<int64_t>(10, absl::ToInt64Milliseconds(wait)));
+    values.tries = kTries;
+    values.ndots = 0;
+    values.ednspsz = kEdnsBytes;
+    values.sock_state_cb = &Channel::OnSocketState;
+    values.sock_state_cb_data = this;
+    const int status =
+        ares_init_options(&channel_, &values,
+                          ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_NDOTS |
+                              ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB);
+    if (status != ARES_SUCCESS) return absl::InternalError(ares_strerror(status));
+    if (options.servers.empty()) return absl::OkStatus();
+    const std::string list = absl::StrJoin(options.servers, ",");
+    if (ares_set_servers_ports_csv(channel_, list.c_str()) != ARES_SUCCESS) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("dns.servers: an entry is no address: ", list));
+    }
+    return absl::OkStatus();
+  }
+
+  void Ask(const DnsQuestion& question, Callback done) {
+    asio::post(strand_, [self = shared_from_this(), pending = std::make_unique<Pending>(Pending{
+                                                        question, std::move(done)})]() mutable {
+      const std::string name = absl::StrCat(pending->question.name, ".");  // absolute
+      const int type = WireType(pending->question.type);
+      ares_query(self->channel_, name.c_str(), ns_c_in, type, &OnAresAnswer, pending.release());
+      self->SetTimer();
+    });
+  }
+
+  // Ends all questions, as failures.
+  void Shutdown() {
+    asio::post(strand_, [self = shared_from_this()] {
+      self->is_ended_ = true;
+      ares_cancel(self->channel_);
+      self->timer_.cancel();
+      for (auto& [socket, watch] : self->watches_) watch->descriptor.cancel();
+    });
+  }
+
+ private:
+  // A socket of c-ares', which owns it: it is released here before c-ares closes it.
+  struct Watch {
+    Watch(const asio::strand<asio::io_context::executor_type>& strand, int socket)
+        : descriptor(strand, socket) {}
+    ~Watch() { descriptor.release(); }
+
+    asio::posix::stream_descriptor descriptor;
+    bool wants_read = false;
+    bool wants_write = false;
+    bool is_reading = false;
+    bool is_writing = false;
+  };
+  using WaitType = asio::posix::stream_descriptor::wait_type;
+
+  static void OnSocketState(void* data, ares_socket_t socket, int readable, int writable) {
+    auto* const self = static_cast<Channel*>(data);
+    if (readable == 0 && writable == 0) {
+      self->watches_.erase(socket);
+      return;
+    }
+    if (self->is_ended_) return;
+    std::shared_ptr<Watch>& watch = self->watches_[socket];
+    if (watch == nullptr) watch = std::make_shared<Watch>(self->strand_, socket);
+    watch->wants_read = readable != 0;
+    watch->wants_write = writable != 0;
+    self->Wait(socket, watch);
+  }
+
+  void Wait(ares_socket_t socket, const std::shared_ptr<Watch>& watch) {
+    if (watch->wants_read && !watch->is_reading) {
+      watch->is_reading = true;
+      watch->descriptor.async_wait(
+          WaitType::wait_read, [self = shared_from_this(), socket,
+                                weak = std::weak_ptr<Watch>(watch)](const asio::error_code& error) {
+            self->OnSocketReady(socket, weak, /*is_read=*/true, error);
+          });
+    }
+    if (watch->wants_write && !watch->is_writing) {
+      watch->is_writing = true;
+      watch->descriptor.async_wait(WaitType::wait_write, [self = shared_from_this(), socket,
+                                                          weak = std::weak_ptr<Watch>(watch)](
+                                                             const asio::error_code& error) {
+        self->OnSocketReady(socket, weak, /*is_read=*/false, error);
+      });
+    }
+  }
+
+  void OnSocketReady(ares_socket_t socket, const std::weak_ptr<Watch>& weak, bool is_read,
+                     const asio::error_code& error) {
+    // Not the socket of the same number that came after it.
+    if (const std::shared_ptr<Watch> watch = weak.lock(); watch == nullptr || error || is_ended_) {
+      return;
+    } else if (is_read) {
+      watch->is_reading = false;
+    } else {
+      watch->is_writing = false;
+    }
+    ares_process_fd(channel_, is_read ? socket : ARES_SOCKET_BAD,
+                    is_read ? ARES_SOCKET_BAD : socket);
+    const auto it = watches_.find(socket);
+    if (it != watches_.end()) Wait(socket, it->second);
+    SetTimer();
+  }
+
+  void SetTimer() {
+    timeval left = {};
+    if (is_ended_ || ares_timeout(channel_, nullptr, &left) == nullptr) {
+      timer_.cancel();
+      return;
+    }
+    timer_.expires_after(std::chrono::seconds(left.tv_sec) +
+                         std::chrono::microseconds(left.tv_usec) + std::chrono::milliseconds(1));
+    timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (error || self->is_ended_) return;
+      ares_process_fd(self->channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+      self->SetTimer();
+    });
+  }
+
+  const asio::strand<asio::io_context::executor_type> strand_;
+  asio::steady_timer timer_;
+  ares_channel channel_ = nullptr;
+  absl::flat_hash_map<ares_socket_t, std::shared_ptr<Watch>> watches_;
+  bool is_ended_ = false;
+};
+
+AresDns::AresDns(std::shared_ptr<Channel> channel) : channel_(std::move(channel)) {}
+
+AresDns::~AresDns() { channel_->Shutdown(); }
+
+absl::StatusOr<std::unique_ptr<AresDns>> AresDns::Create(const Options& options,
+                                                         asio::io_context& context) {
+  auto channel = std::make_shared<Channel>(context);
+  const absl::Status status = channel->Init(options);
+  if (!status.ok()) return status;
+  return std::unique_ptr<AresDns>(new AresDns(std::move(channel)));
+}
+
+void AresDns::Ask(const DnsQuestion& question, Callback done) {
+  channel_->Ask(question, std::move(done));
+}
+
+}  // namespace turnpike::delivery

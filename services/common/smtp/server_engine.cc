@@ -21,7 +21,9 @@ ServerEngine::ServerEngine(std::shared_ptr<const ServerOptions> options, Start s
 
 ServerEngine::~ServerEngine() = default;
 
-void ServerEngine::Receive(absl::string_view bytes) { input_.Add(bytes); }
+void ServerEngine::Receive(absl::string_view bytes) {
+  if (phase_ < Phase::kTlsHandshake) input_.Add(bytes);
+}
 
 ServerEvent ServerEngine::Next() {
   ABSL_HARDENING_ASSERT(question_ == Question::kNone);

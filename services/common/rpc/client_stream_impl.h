@@ -5,9 +5,10 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "services/common/rpc/callback_order.h"
 #include "services/common/rpc/client_stream.h"
-#include "services/common/rpc/mutex.h"
 #include "services/common/rpc/status.h"
 
 namespace turnpike::rpc {
@@ -24,7 +25,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
   void Begin(const std::function<void(grpc::ClientContext*, Reactor*)>& start,
              std::shared_ptr<Call> self) {
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       self_ = std::move(self);
     }
     start(&context_, this);
@@ -35,7 +36,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
 
   bool TryWrite(Request& request) {
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (write_in_flight_ || writes_done_ || ended_) return false;
       write_in_flight_ = true;
       ++starting_;
@@ -49,7 +50,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
 
   void WritesDone() {
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (writes_done_ || ended_) return;
       writes_done_ = true;
       if (write_in_flight_) return;  // OnWriteDone does it
@@ -72,7 +73,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
     }
     bool remove_hold;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       ended_ = true;
       remove_hold = starting_ == 0;
     }
@@ -82,7 +83,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
   void OnWriteDone(bool ok) override {
     bool half_close;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       write_in_flight_ = false;
       half_close = ok && writes_done_ && !ended_;
       if (half_close) ++starting_;
@@ -100,7 +101,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
     std::shared_ptr<Call> self;
     Callbacks callbacks;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       ended_ = true;
       self = std::move(self_);
     }
@@ -126,7 +127,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
   void Started() {
     bool remove_hold;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       --starting_;
       remove_hold = ended_ && starting_ == 0;
     }
@@ -139,7 +140,7 @@ class ClientStream<Request, Response>::Call final : public Reactor {
   Response response_;  // of the read in progress, or in on_message
   Request request_;    // of the write in progress
 
-  Mutex mu_;
+  absl::Mutex mu_;
   bool write_in_flight_ ABSL_GUARDED_BY(mu_) = false;
   bool writes_done_ ABSL_GUARDED_BY(mu_) = false;
   bool ended_ ABSL_GUARDED_BY(mu_) = false;  // no operation is started any more

@@ -6,8 +6,9 @@
 #include <optional>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "services/common/rpc/callback_order.h"
-#include "services/common/rpc/mutex.h"
 #include "services/common/rpc/server_stream.h"
 #include "services/common/rpc/status.h"
 
@@ -22,7 +23,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   void Begin(Callbacks callbacks, std::shared_ptr<Call> self) {
     callbacks_ = std::move(callbacks);
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       self_ = std::move(self);
     }
     this->StartRead(&request_);  // gRPC keeps it until the method has returned
@@ -30,7 +31,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
 
   void Send(const std::function<void(Response&)>& merge) {
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (final_status_.has_value()) return;
       merge(pending_);
       has_pending_ = true;
@@ -44,7 +45,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
 
   void Resume() {
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (reading_ == Reading::kInCallback) {
         reading_ = Reading::kResumedInCallback;
         return;
@@ -60,7 +61,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   void Finish(const absl::Status& status) {
     std::optional<grpc::Status> finish;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (final_status_.has_value()) return;
       final_status_ = ToGrpc(status);
       finish = TakeFinish();
@@ -69,7 +70,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   }
 
   size_t pending_bytes() const {
-    MutexLock lock(&mu_);
+    absl::MutexLock lock(&mu_);
     if (!pending_bytes_.has_value()) pending_bytes_ = has_pending_ ? pending_.ByteSizeLong() : 0;
     return *pending_bytes_ + (write_in_flight_ ? writing_bytes_ : 0);
   }
@@ -92,7 +93,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
       return;
     }
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (final_status_.has_value()) return;
       reading_ = Reading::kInCallback;
     }
@@ -103,7 +104,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
     std::optional<grpc::Status> finish;
     bool write_more = false;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       write_in_flight_ = false;
       if (!ok) DropPending();
       if (has_pending_) {
@@ -126,7 +127,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   void OnCancel() override {
     std::optional<grpc::Status> finish;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       DropPending();
       if (!final_status_.has_value()) final_status_ = grpc::Status::CANCELLED;
       finish = TakeFinish();
@@ -137,7 +138,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   void OnDone() override {
     std::shared_ptr<Call> self;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       self = std::move(self_);
     }
     // All reactions have returned, so nothing else uses the callbacks any more; they may hold their
@@ -165,7 +166,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
 
   void AfterMessage(bool read_on) {
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       if (!read_on && reading_ != Reading::kResumedInCallback) {
         reading_ = Reading::kPaused;
         return;
@@ -209,7 +210,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   void Started() {
     std::optional<grpc::Status> finish;
     {
-      MutexLock lock(&mu_);
+      absl::MutexLock lock(&mu_);
       --starting_;
       finish = TakeFinish();
     }
@@ -220,7 +221,7 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   CallbackOrder order_;
   Request request_;  // of the read in progress, or in on_message
 
-  mutable Mutex mu_;
+  mutable absl::Mutex mu_;
   Response pending_ ABSL_GUARDED_BY(mu_);
   Response writing_;  // changes only while no write is in progress
   size_t writing_bytes_ ABSL_GUARDED_BY(mu_) = 0;

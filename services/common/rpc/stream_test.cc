@@ -273,7 +273,9 @@ TEST(StreamTest, CountsWhatAClientDoesNotTakeAndSaysWhenItHas) {
   EXPECT_GT(server_stream->pending_bytes(), size_t{1} << 20);
   reading.unlock();
   for (size_t count = 1; server_stream->pending_bytes() > 0; ++count) {
-    ASSERT_EQ(writable.WaitFor(count).size(), count);
+    // There may be more: each time that nothing was left for a moment.
+    EXPECT_GE(writable.WaitFor(count).size(), count);
+    if (writable.values().size() < count) break;
   }
   stream->Cancel();
   record.closed.WaitFor(1);

@@ -22,12 +22,18 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
   out->set_nanos(static_cast<int32_t>(nanos % 1'000'000'000));
 }
 
-RetryDecision DecideFor(const spool::v1::LeasedDelivery& delivery, const SettleContext& context) {
+RetryDecision DecideFor(const spool::v1::LeasedDelivery& delivery, const Attempt& attempt,
+                        const SettleContext& context) {
   RetryState state{.now = context.now, .delay_warned = delivery.delay_warned()};
   if (delivery.has_first_attempt_time()) {
     state.first_attempt_time = FromProto(delivery.first_attempt_time());
   }
-  return DecideRetry(*context.retry, state, context.jitter_unit);
+  RetryDecision decision = DecideRetry(*context.retry, state, context.jitter_unit);
+  if (attempt.is_damaged) {
+    decision.action = RetryDecision::Action::kPark;
+    decision.warn = false;
+  }
+  return decision;
 }
 
 bool IsLeft(smtp::Disposition disposition) {
@@ -94,7 +100,7 @@ mail::v1::Reply ToProto(const smtp::Reply& reply) {
 bool MayNotify(const spool::v1::LeasedDelivery& delivery, const Attempt& attempt,
                const SettleContext& context) {
   if (delivery.envelope().return_path().empty()) return false;
-  const RetryDecision decision = DecideFor(delivery, context);
+  const RetryDecision decision = DecideFor(delivery, attempt, context);
   for (int i = 0; i < delivery.recipients_size(); ++i) {
     const smtp::Disposition disposition = attempt.outcomes[i].disposition;
     if (disposition == smtp::Disposition::kPermanentFailure) return true;
@@ -114,7 +120,7 @@ SettlementPlan PlanSettlement(const spool::v1::LeasedDelivery& delivery, const A
                               const ContentHead& content, const SettleContext& context) {
   TURNPIKE_CHECK(static_cast<int>(attempt.outcomes.size()) == delivery.recipients_size());
   SettlementPlan plan;
-  plan.retry = DecideFor(delivery, context);
+  plan.retry = DecideFor(delivery, attempt, context);
   spool::v1::Settlement& settlement = plan.settlement;
   *settlement.mutable_token() = delivery.token();
   Reports reports(delivery, attempt);

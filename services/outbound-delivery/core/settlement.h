@@ -27,6 +27,7 @@ struct Attempt {
   std::string host;            // `mx1.example.org [192.0.2.1]:25`; empty: none was reached
   bool peer_notifies = false;  // it offers DSN: notifying of success is its business
   bool is_lmtp = false;        // delivered to mailboxes
+  bool is_damaged = false;     // the content is lost: what is left is set aside for an operator
 };
 
 // The content as far as it is at hand, for notifications.

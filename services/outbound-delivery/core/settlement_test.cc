@@ -139,6 +139,12 @@ TEST_F(SettlementTest, ExpiredMailIsParkedWhereThatIsConfigured) {
   EXPECT_EQ(plan.settlement.follow_ups_size(), 0);
 }
 
+TEST_F(SettlementTest, MessageWhoseContentIsDamagedIsSetAside) {
+  AddOutcome(smtp::Disposition::kTransientFailure, later_);
+  attempt_.is_damaged = true;
+  EXPECT_TRUE(Plan().settlement.park());
+}
+
 TEST_F(SettlementTest, SuccessIsReportedWhereThePeerDoesNotDoIt) {
   delivery_.mutable_recipients(0)->add_dsn_notify(mail::v1::DSN_NOTIFY_SUCCESS);
   AddOutcome(smtp::Disposition::kDelivered, accepted_);

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/notification.h"
 #include "services/outbound-delivery/resolve/dns_message.h"
 
 namespace turnpike::delivery {
@@ -124,14 +125,17 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
     });
   }
 
-  // Ends all questions, as failures.
+  // Ends all questions, as failures, and waits until their callbacks have run.
   void Shutdown() {
-    asio::post(strand_, [self = shared_from_this()] {
+    absl::Notification ended;
+    asio::post(strand_, [self = shared_from_this(), &ended] {
       self->is_ended_ = true;
       ares_cancel(self->channel_);
       self->timer_.cancel();
       for (auto& [socket, watch] : self->watches_) watch->descriptor.cancel();
+      ended.Notify();
     });
+    ended.WaitForNotification();
   }
 
  private:

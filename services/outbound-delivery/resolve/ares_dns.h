@@ -26,8 +26,8 @@ class AresDns : public Dns {
     absl::Duration timeout = absl::Seconds(15);  // for one question, over all tries, about
   };
 
-  // INVALID_ARGUMENT when a server is no address. Runs on `context`, which outlives this and must
-  // not run any more, or run on, when this is destroyed on another thread.
+  // INVALID_ARGUMENT when a server is no address. Runs on `context`, which outlives this and runs,
+  // on another thread, when this is destroyed.
   static absl::StatusOr<std::unique_ptr<AresDns>> Create(const Options& options,
                                                          asio::io_context& context);
   ~AresDns() override;

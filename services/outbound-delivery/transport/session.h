@@ -1,0 +1,107 @@
+// One connection's life: opened for a destination, it sends one delivery after the other, waits a
+// little when there is none, and ends.
+#ifndef TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_SESSION_H_
+#define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_SESSION_H_
+
+#include <asio/awaitable.hpp>
+#include <asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "services/common/base/clock.h"
+#include "services/outbound-delivery/core/dispatcher.h"
+#include "services/outbound-delivery/core/route_plan.h"
+#include "services/outbound-delivery/core/work.h"
+#include "services/outbound-delivery/transport/connector.h"
+#include "services/outbound-delivery/transport/content_budget.h"
+#include "services/outbound-delivery/transport/settler.h"
+
+namespace asio {
+class io_context;
+}
+
+namespace turnpike::delivery {
+
+// Whom a session works for. Thread-safe.
+class SessionOwner {
+ public:
+  virtual ~SessionOwner() = default;
+  // As Dispatcher's.
+  virtual WorkPtr Take(SessionId session) = 0;
+  virtual bool EndIdle(SessionId session) = 0;
+  virtual void OnSessionReady(SessionId session) = 0;
+  virtual void Requeue(SessionId session, const WorkPtr& work) = 0;
+  // The attempt is over for all recipients.
+  virtual void OnAttempt(const WorkPtr& work, AttemptReport report) = 0;
+  // The last call is one of these.
+  virtual void OnSessionFailed(SessionId session, const Failure& failure) = 0;
+  virtual void OnSessionEnded(SessionId session, const std::optional<Failure>& failure) = 0;
+  // Sessions end instead of waiting for work.
+  virtual bool is_draining() const = 0;
+};
+
+// Strand-confined to its context, but for what is said to be thread-safe.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  struct Options {
+    absl::Duration idle_timeout = absl::Seconds(2);
+    int messages_max = 1000;
+    // How often a delivery is tried on another connection when one is lost before its fate was
+    // told.
+    int failovers_max = 2;
+  };
+  // What a session is built with; outlives it.
+  struct Environment {
+    Options options;
+    SessionOwner* owner;
+    Connector* connector;
+    spool::Spool* spool;
+    ContentBudget* budget;
+    Metrics* metrics;
+    const base::Clock* clock;
+  };
+
+  Session(SessionId id, RoutePlan plan, const Environment& environment, asio::io_context& context);
+
+  // Thread-safe. Begins; the session keeps itself alive until it has ended.
+  void Start();
+  // Thread-safe. There may be work: the session takes it.
+  void Wake();
+  // Thread-safe. Closes the connection; what is on it is deferred.
+  void Abort();
+
+ private:
+  static asio::awaitable<void> Run(std::shared_ptr<Session> self);
+
+  asio::awaitable<void> SendAll(Connection& connection);
+  // False once the session is over.
+  asio::awaitable<bool> WaitForWork();
+  asio::awaitable<void> Deliver(Connection& connection, WorkPtr work);
+  asio::awaitable<std::vector<smtp::RecipientOutcome>> SendInline(Connection& connection,
+                                                                  const WorkPtr& work);
+  asio::awaitable<std::vector<smtp::RecipientOutcome>> SendLarge(Connection& connection,
+                                                                 const WorkPtr& work,
+                                                                 bool* is_damaged);
+  // Requeues a delivery whose connection was lost, if it may be tried once more.
+  bool TryElsewhere(Connection& connection, const WorkPtr& work,
+                    const std::vector<smtp::RecipientOutcome>& outcomes);
+
+  const SessionId id_;
+  const RoutePlan plan_;
+  const Environment& environment_;
+  asio::io_context& context_;
+  asio::steady_timer timer_;  // of WaitForWork
+  bool is_woken_ = false;
+  bool is_aborted_ = false;
+  net::Stream* stream_ = nullptr;  // the one to be closed by Abort
+  absl::Duration connection_time_;
+  int messages_ = 0;  // sent, or tried
+  int answered_ = 0;  // of these, told their fate by the peer
+  std::optional<Failure> failure_;
+};
+
+}  // namespace turnpike::delivery
+
+#endif  // TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_SESSION_H_

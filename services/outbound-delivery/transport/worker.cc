@@ -1,0 +1,457 @@
+#include "services/outbound-delivery/transport/worker.h"
+
+#include <algorithm>
+#include <asio/io_context.hpp>
+#include <asio/post.hpp>
+#include <asio/steady_timer.hpp>
+#include <utility>
+
+#include "services/common/observe/log.h"
+#include "services/outbound-delivery/core/failures.h"
+
+namespace turnpike::delivery {
+namespace {
+
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kSweepInterval = absl::Seconds(1);
+constexpr absl::Duration kReopenDelayMin = absl::Milliseconds(50);
+constexpr absl::Duration kReopenDelayMax = absl::Seconds(2);
+// A stream that lived so long was a good one, and one that lives so long counts as open.
+constexpr absl::Duration kGoodStreamTime = absl::Milliseconds(300);
+// After the connections were cut: for the outcomes to be recorded.
+constexpr absl::Duration kLastSettlements = absl::Seconds(2);
+
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration out;
+  out.set_seconds(absl::ToInt64Seconds(duration));
+  out.set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(duration - absl::Seconds(out.seconds()))));
+  return out;
+}
+
+}  // namespace
+
+// Passes the stream's reports on while the worker lives.
+class Worker::LeaseHandler : public spool::LeaseStream::Handler {
+ public:
+  LeaseHandler(Worker* worker, uint64_t stream) : worker_(worker), stream_(stream) {}
+
+  void OnLeased(spool::v1::LeaseResponse response) override {
+    worker_->OnLeased(stream_, std::move(response));
+  }
+  void OnClosed(absl::Status status) override { worker_->OnLeaseClosed(stream_, status); }
+
+ private:
+  Worker* const worker_;
+  const uint64_t stream_;
+};
+
+// Calls Tick again and again, until it is stopped.
+class Worker::Ticker : public std::enable_shared_from_this<Worker::Ticker> {
+ public:
+  Ticker(Worker* worker, asio::io_context& context)
+      : worker_(worker), context_(context), timer_(context) {}
+
+  void Start() {
+    asio::post(context_, [self = shared_from_this()] { self->Run(); });
+  }
+  // No Tick runs when this returns, nor later. Not from the context's thread.
+  void Stop() {
+    absl::MutexLock lock(&mu_);
+    is_stopped_ = true;
+  }
+
+ private:
+  void Run() {
+    {
+      absl::MutexLock lock(&mu_);
+      if (is_stopped_) return;
+      worker_->Tick();
+    }
+    timer_.expires_after(absl::ToChronoMilliseconds(kTick));
+    timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
+      if (!error) self->Run();
+    });
+  }
+
+  Worker* const worker_;
+  asio::io_context& context_;
+  asio::steady_timer timer_;
+  absl::Mutex mu_;
+  bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+Worker::Worker(Options options, spool::Spool& spool, const RouteTable& routes, Connector& connector,
+               const routing::DomainClasses& classes, net::IoThreads& threads, Metrics& metrics,
+               const base::Clock& clock)
+    : options_(std::move(options)),
+      spool_(spool),
+      routes_(routes),
+      threads_(threads),
+      metrics_(metrics),
+      clock_(clock),
+      budget_(options_.content_bytes_max),
+      settler_(
+          options_.settler, spool, classes, metrics, clock,
+          [this](const Work& work) { return TokenOf(work); },
+          [this](const WorkPtr& work) { OnSettled(work); }),
+      environment_{.options = options_.session,
+                   .owner = this,
+                   .connector = &connector,
+                   .spool = &spool,
+                   .budget = &budget_,
+                   .metrics = &metrics,
+                   .clock = &clock},
+      dispatcher_(options_.dispatcher),
+      reopen_delay_(kReopenDelayMin),
+      ticker_(std::make_shared<Ticker>(this, threads.context(0))) {}
+
+Worker::~Worker() { ticker_->Stop(); }
+
+void Worker::Start() { ticker_->Start(); }
+
+bool Worker::is_connected() const {
+  absl::MutexLock lock(&mu_);
+  return lease_ != nullptr && clock_.Now() - opened_time_ > kGoodStreamTime;
+}
+
+bool Worker::is_draining() const {
+  absl::MutexLock lock(&mu_);
+  return is_draining_;
+}
+
+// --- The lease stream ---
+
+void Worker::Tick() {
+  const absl::Time now = clock_.Now();
+  Actions actions;
+  bool opens = false;
+  bool sweeps = false;
+  std::shared_ptr<spool::LeaseStream> ended;
+  {
+    absl::MutexLock lock(&mu_);
+    ended = std::move(ended_lease_);
+    opens = lease_ == nullptr && !is_draining_ && now >= reopen_time_;
+    if (now >= sweep_time_) {
+      sweeps = true;
+      sweep_time_ = now + kSweepInterval;
+      dispatcher_.Sweep(now, &actions);
+      metrics_.leases_held->Set(static_cast<double>(works_.size()));
+      metrics_.destinations_waiting->Set(static_cast<double>(dispatcher_.waiting()));
+    }
+  }
+  ended.reset();
+  if (opens) OpenLease();
+  if (sweeps) RenewLeases(now);
+  Perform(std::move(actions));
+}
+
+void Worker::OpenLease() {
+  spool::v1::LeaseOpen open;
+  open.set_worker(options_.name);
+  *open.mutable_lease_duration() = ToProto(options_.lease_duration);
+  open.mutable_due()->set_deliveries_per_queue_max(options_.leases_per_queue_max);
+  uint64_t number;
+  {
+    absl::MutexLock lock(&mu_);
+    number = ++stream_number_;
+    opened_time_ = clock_.Now();
+    reopen_time_ = absl::InfiniteFuture();  // until this one has ended
+  }
+  auto handler = std::make_shared<LeaseHandler>(this, number);
+  std::shared_ptr<spool::LeaseStream> stream = spool_.OpenLease(std::move(open), handler);
+  int credit = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    if (reopen_time_ != absl::InfiniteFuture()) {
+      ended_lease_ = std::move(stream);  // it has ended already
+      return;
+    }
+    lease_ = stream;
+    credit_ = 0;
+    credit = TakeCredit();
+  }
+  if (credit > 0) stream->AddCredit(credit);
+}
+
+void Worker::OnLeased(uint64_t stream, spool::v1::LeaseResponse response) {
+  const absl::Time now = clock_.Now();
+  Actions actions;
+  std::vector<std::pair<WorkPtr, Failure>> unroutable;
+  std::vector<spool::v1::LeaseToken> unwanted;
+  std::shared_ptr<spool::LeaseStream> lease;
+  int credit = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    if (stream != stream_number_) return;
+    lease = lease_;
+    credit_ = std::max<int64_t>(0, credit_ - response.deliveries_size());
+    for (spool::v1::LeasedDelivery& delivery : *response.mutable_deliveries()) {
+      if (is_draining_) {
+        unwanted.push_back(delivery.token());
+      } else {
+        AddWork(std::move(delivery), now, &actions, &unroutable);
+      }
+    }
+    for (const spool::v1::LeaseToken& token : response.revoked()) {
+      // What is on a connection goes on; its settlement finds out.
+      const auto it = works_.find(token.delivery_id());
+      if (it == works_.end() || it->second->token.fence() != token.fence()) continue;
+      if (dispatcher_.Remove(token.delivery_id()) != nullptr) works_.erase(it);
+    }
+    credit = TakeCredit();
+  }
+  if (lease != nullptr) {
+    for (const spool::v1::LeaseToken& token : unwanted) lease->HandBack(token);
+    if (credit > 0) lease->AddCredit(credit);
+  }
+  for (const auto& [work, failure] : unroutable) SettleFailed(work, failure);
+  Perform(std::move(actions));
+}
+
+void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions* actions,
+                     std::vector<std::pair<WorkPtr, Failure>>* unroutable) {
+  WorkPtr& slot = works_[delivery.token().delivery_id()];
+  if (slot != nullptr) {
+    // Still on a connection, under a lease that ended with an earlier stream.
+    slot->token = delivery.token();
+    slot->renewed_time = now;
+    return;
+  }
+  slot = std::make_shared<Work>();
+  WorkPtr work = slot;
+  work->token = delivery.token();
+  work->leased_time = now;
+  work->renewed_time = now;
+  work->delivery = std::move(delivery);
+  smtp::ReplyOr<RoutePlan> plan = routes_.PlanFor(work->delivery.queue(), work->delivery.route());
+  if (!plan.ok()) {
+    unroutable->emplace_back(std::move(work), Failure{.reply = plan.reply()});
+    return;
+  }
+  dispatcher_.Add(std::move(work), *plan, now, actions);
+}
+
+void Worker::OnLeaseClosed(uint64_t stream, const absl::Status& status) {
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mu_);
+  if (stream != stream_number_) return;
+  for (const WorkPtr& work : dispatcher_.RemoveAll()) works_.erase(work->id());
+  ended_lease_ = std::move(lease_);
+  lease_ = nullptr;
+  credit_ = 0;
+  if (now - opened_time_ > kGoodStreamTime) reopen_delay_ = kReopenDelayMin;
+  reopen_time_ = now + reopen_delay_;
+  reopen_delay_ = std::min(reopen_delay_ * 2, kReopenDelayMax);
+  if (is_draining_) return;
+  metrics_.lease_streams_closed->Increment();
+  TURNPIKE_LOG(kWarning, "lease stream ended",
+               {{"status", status.ToString()}, {"in_progress", uint64_t{works_.size()}}});
+}
+
+void Worker::RenewLeases(absl::Time now) {
+  std::shared_ptr<spool::LeaseStream> lease;
+  std::vector<spool::v1::LeaseToken> tokens;
+  {
+    absl::MutexLock lock(&mu_);
+    if (lease_ == nullptr) return;
+    lease = lease_;
+    for (auto& [id, work] : works_) {
+      if (now - work->renewed_time < options_.lease_duration / 3) continue;
+      work->renewed_time = now;
+      tokens.push_back(work->token);
+    }
+  }
+  for (const spool::v1::LeaseToken& token : tokens) lease->Renew(token);
+}
+
+int Worker::TakeCredit() {
+  if (lease_ == nullptr || is_draining_) return 0;
+  const int64_t missing = options_.leases_max - static_cast<int64_t>(works_.size()) - credit_;
+  // Many at once are cheaper, as long as the store has enough to go on with.
+  const int64_t worthwhile = std::max<int64_t>(1, options_.leases_max / 64);
+  if (missing < worthwhile && !works_.empty()) return 0;
+  if (missing <= 0) return 0;
+  credit_ += missing;
+  return static_cast<int>(missing);
+}
+
+// --- Sessions ---
+
+WorkPtr Worker::Take(SessionId session) {
+  absl::MutexLock lock(&mu_);
+  return dispatcher_.Take(session);
+}
+
+bool Worker::EndIdle(SessionId session) {
+  absl::MutexLock lock(&mu_);
+  return dispatcher_.EndIdle(session);
+}
+
+void Worker::OnSessionReady(SessionId session) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mu_);
+    dispatcher_.OnSessionReady(session, clock_.Now(), &actions);
+  }
+  Perform(std::move(actions));
+}
+
+void Worker::Requeue(SessionId session, const WorkPtr& work) {
+  Actions actions;
+  bool is_given_up = false;
+  {
+    absl::MutexLock lock(&mu_);
+    // Without a lease there is nothing to send any more; the store leases it to somebody again.
+    is_given_up = lease_ == nullptr || is_draining_;
+    if (is_given_up) {
+      works_.erase(work->id());
+    } else {
+      dispatcher_.Requeue(session, work, clock_.Now(), &actions);
+    }
+  }
+  Perform(std::move(actions));
+}
+
+void Worker::OnAttempt(const WorkPtr& work, AttemptReport report) {
+  settler_.Settle(work, std::move(report));
+}
+
+void Worker::OnSessionFailed(SessionId session, const Failure& failure) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mu_);
+    dispatcher_.OnSessionFailed(session, failure, clock_.Now(), &actions);
+    sessions_.erase(session);
+  }
+  Perform(std::move(actions));
+}
+
+void Worker::OnSessionEnded(SessionId session, const std::optional<Failure>& failure) {
+  Actions actions;
+  {
+    absl::MutexLock lock(&mu_);
+    dispatcher_.OnSessionEnded(session, failure, clock_.Now(), &actions);
+    sessions_.erase(session);
+  }
+  Perform(std::move(actions));
+}
+
+void Worker::Perform(Actions actions) {
+  for (Actions::Open& open : actions.open) {
+    auto session = std::make_shared<Session>(open.session, std::move(open.plan), environment_,
+                                             threads_.Next());
+    {
+      absl::MutexLock lock(&mu_);
+      sessions_[open.session] = session;
+    }
+    session->Start();
+  }
+  for (const SessionId id : actions.wake) {
+    std::shared_ptr<Session> session;
+    {
+      absl::MutexLock lock(&mu_);
+      const auto it = sessions_.find(id);
+      if (it != sessions_.end()) session = it->second;
+    }
+    if (session != nullptr) session->Wake();
+  }
+  for (const auto& [work, failure] : actions.fail) SettleFailed(work, failure);
+}
+
+void Worker::SettleFailed(const WorkPtr& work, const Failure& failure) {
+  AttemptReport report;
+  report.attempt.outcomes.assign(
+      static_cast<size_t>(work->delivery.recipients_size()),
+      {.disposition = failure.reply.is_permanent() ? smtp::Disposition::kPermanentFailure
+                                                   : smtp::Disposition::kTransientFailure,
+       .stage = smtp::Stage::kConnection,
+       .reply = failure.reply,
+       .is_from_peer = failure.is_from_peer});
+  report.attempt.host = failure.host;
+  const smtp::ReplyOr<RoutePlan> plan =
+      routes_.PlanFor(work->delivery.queue(), work->delivery.route());
+  if (plan.ok()) report.route = plan->kind;
+  settler_.Settle(work, std::move(report));
+}
+
+spool::v1::LeaseToken Worker::TokenOf(const Work& work) const {
+  absl::MutexLock lock(&mu_);
+  return work.token;
+}
+
+void Worker::OnSettled(const WorkPtr& work) {
+  std::shared_ptr<spool::LeaseStream> lease;
+  int credit = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    const auto it = works_.find(work->id());
+    if (it != works_.end() && it->second == work) works_.erase(it);
+    credit = TakeCredit();
+    lease = lease_;
+  }
+  if (credit > 0) lease->AddCredit(credit);
+}
+
+// --- The end ---
+
+void Worker::Drain(absl::Time deadline) {
+  std::vector<spool::v1::LeaseToken> unwanted;
+  std::vector<std::shared_ptr<Session>> idle;
+  std::shared_ptr<spool::LeaseStream> lease;
+  {
+    absl::MutexLock lock(&mu_);
+    is_draining_ = true;
+    for (const WorkPtr& work : dispatcher_.RemoveAll()) {
+      unwanted.push_back(work->token);
+      works_.erase(work->id());
+    }
+    for (const SessionId id : dispatcher_.IdleSessions()) {
+      const auto it = sessions_.find(id);
+      if (it != sessions_.end()) idle.push_back(it->second);
+    }
+    lease = lease_;
+  }
+  if (lease != nullptr) {
+    for (const spool::v1::LeaseToken& token : unwanted) lease->HandBack(token);
+  }
+  for (const std::shared_ptr<Session>& session : idle) session->Wake();
+
+  std::vector<std::shared_ptr<Session>> left;
+  {
+    absl::MutexLock lock(&mu_);
+    mu_.AwaitWithDeadline(absl::Condition(this, &Worker::IsIdle), deadline);
+    for (const auto& [id, session] : sessions_) left.push_back(session);
+  }
+  budget_.Close();
+  for (const std::shared_ptr<Session>& session : left) session->Abort();
+  {
+    absl::MutexLock lock(&mu_);
+    const absl::Time last = clock_.Now() + kLastSettlements;
+    mu_.AwaitWithDeadline(absl::Condition(this, &Worker::IsIdle), last);
+    mu_.AwaitWithDeadline(absl::Condition(this, &Worker::HasNoSessions), last);
+    if (!works_.empty()) {
+      TURNPIKE_LOG(kWarning, "deliveries left at the end of the drain; their leases will expire",
+                   {{"deliveries", uint64_t{works_.size()}}});
+    }
+    lease = std::move(lease_);
+    lease_ = nullptr;
+    ++stream_number_;  // what it still reports does not matter
+  }
+  ticker_->Stop();
+  lease.reset();
+}
+
+std::vector<Dispatcher::DestinationView> Worker::Destinations(const std::string& after,
+                                                              size_t count_max) const {
+  std::vector<Dispatcher::DestinationView> views;
+  const auto visit = [&](const Dispatcher::DestinationView& view) {
+    views.push_back(view);
+    return views.size() < count_max;
+  };
+  absl::MutexLock lock(&mu_);
+  dispatcher_.Visit(after, visit);
+  return views;
+}
+
+}  // namespace turnpike::delivery

@@ -1,0 +1,128 @@
+// The delivery worker: leases what is due, has sessions send it, and settles it.
+#ifndef TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_WORKER_H_
+#define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_WORKER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "services/common/base/clock.h"
+#include "services/common/net/io_threads.h"
+#include "services/outbound-delivery/core/dispatcher.h"
+#include "services/outbound-delivery/core/route_plan.h"
+#include "services/outbound-delivery/metrics.h"
+#include "services/outbound-delivery/transport/connector.h"
+#include "services/outbound-delivery/transport/content_budget.h"
+#include "services/outbound-delivery/transport/session.h"
+#include "services/outbound-delivery/transport/settler.h"
+#include "services/spool-store/client/spool.h"
+
+namespace turnpike::delivery {
+
+// Thread-safe. Nothing is waited for with the lock held, and nobody is called.
+//
+// When the lease stream ends (the store is away) what waits is forgotten: its leases are gone. What
+// is on a connection is finished and settled; if the store leases it to us again meanwhile, the new
+// lease is used for that, and it is not sent twice.
+class Worker : public SessionOwner {
+ public:
+  struct Options {
+    std::string name;  // in the store's logs: `outbound-delivery/host`
+    absl::Duration lease_duration = absl::Minutes(5);
+    int leases_max = 2000;
+    // Of one queue, so that a slow one cannot take all.
+    int leases_per_queue_max = 250;
+    Dispatcher::Options dispatcher;
+    Session::Options session;
+    Settler::Options settler;
+    size_t content_bytes_max = size_t{64} << 20;  // of large messages, in memory at one time
+  };
+
+  // What it is built on outlives it.
+  Worker(Options options, spool::Spool& spool, const RouteTable& routes, Connector& connector,
+         const routing::DomainClasses& classes, net::IoThreads& threads, Metrics& metrics,
+         const base::Clock& clock);
+  // After Drain, and after `spool`'s callbacks and the threads have ended, if sessions were left.
+  ~Worker() override;
+
+  // Begins to lease.
+  void Start();
+  // True while the store gives us work.
+  bool is_connected() const;
+  // Hands back what has not been begun, finishes the rest until `deadline`, then cuts the
+  // connections; ends the lease stream. Blocks. Called once.
+  void Drain(absl::Time deadline);
+
+  // Destinations in the order of their keys, from the first after `after`; at most `count_max`.
+  std::vector<Dispatcher::DestinationView> Destinations(const std::string& after,
+                                                        size_t count_max) const;
+
+  // SessionOwner
+  WorkPtr Take(SessionId session) override;
+  bool EndIdle(SessionId session) override;
+  void OnSessionReady(SessionId session) override;
+  void Requeue(SessionId session, const WorkPtr& work) override;
+  void OnAttempt(const WorkPtr& work, AttemptReport report) override;
+  void OnSessionFailed(SessionId session, const Failure& failure) override;
+  void OnSessionEnded(SessionId session, const std::optional<Failure>& failure) override;
+  bool is_draining() const override;
+
+ private:
+  class LeaseHandler;
+  class Ticker;
+
+  // From the lease stream.
+  void OnLeased(uint64_t stream, spool::v1::LeaseResponse response);
+  void OnLeaseClosed(uint64_t stream, const absl::Status& status);
+
+  void Tick();
+  void OpenLease();
+  void RenewLeases(absl::Time now);
+  void Perform(Actions actions);
+  void SettleFailed(const WorkPtr& work, const Failure& failure);
+  void OnSettled(const WorkPtr& work);
+  spool::v1::LeaseToken TokenOf(const Work& work) const;
+  void AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions* actions,
+               std::vector<std::pair<WorkPtr, Failure>>* unroutable)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // How much credit to give now, if any; counts it as given.
+  int TakeCredit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return works_.empty(); }
+  bool HasNoSessions() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return sessions_.empty(); }
+
+  const Options options_;
+  spool::Spool& spool_;
+  const RouteTable& routes_;
+  net::IoThreads& threads_;
+  Metrics& metrics_;
+  const base::Clock& clock_;
+  ContentBudget budget_;
+  Settler settler_;
+  const Session::Environment environment_;
+
+  mutable absl::Mutex mu_;
+  Dispatcher dispatcher_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_map<uint64_t, WorkPtr> works_ ABSL_GUARDED_BY(mu_);  // by delivery
+  absl::flat_hash_map<SessionId, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<spool::LeaseStream> lease_ ABSL_GUARDED_BY(mu_);        // null: none is open
+  std::shared_ptr<spool::LeaseStream> ended_lease_ ABSL_GUARDED_BY(mu_);  // freed by Tick
+  uint64_t stream_number_ ABSL_GUARDED_BY(mu_) = 0;                       // of the newest stream
+  int64_t credit_ ABSL_GUARDED_BY(mu_) = 0;                               // given and not used
+  absl::Time opened_time_ ABSL_GUARDED_BY(mu_);
+  absl::Time reopen_time_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  absl::Duration reopen_delay_ ABSL_GUARDED_BY(mu_);
+  absl::Time sweep_time_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  bool is_draining_ ABSL_GUARDED_BY(mu_) = false;
+  std::shared_ptr<Ticker> ticker_;
+};
+
+}  // namespace turnpike::delivery
+
+#endif  // TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_WORKER_H_

@@ -1,0 +1,58 @@
+// The gateways that the configuration names, ready to be asked.
+#ifndef TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CORE_GATEWAYS_H_
+#define TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CORE_GATEWAYS_H_
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "protos/turnpike/config/v1/config.pb.h"
+#include "services/common/net/ip.h"
+#include "services/common/smtp/domain_name.h"
+
+namespace turnpike::dequeue {
+
+struct Gateway {
+  std::vector<smtp::DomainName> names;  // its domain first, then its aliases
+  bool etrn_enabled = false;
+  bool etrn_require_auth = true;
+  std::string etrn_deliver_to;
+  int etrn_port = 25;
+  bool atrn_enabled = false;
+  bool atrn_single_session = true;
+  absl::Duration atrn_min_interval;
+  bool atrn_allow_chunking = false;
+  std::vector<net::IpNetwork> honor_from;
+  std::vector<net::IpNetwork> ignore_from;
+
+  const std::string& domain() const { return names.front().ascii(); }
+  bool HasName(const smtp::DomainName& name) const;
+  // Whether requests from this address count at all (DQ-40, DQ-41): ignore wins over honor, and an
+  // empty honor list is all. With any list, an address that cannot be read is not honored.
+  bool Honors(absl::string_view client_address) const;
+};
+
+// Immutable; thread-safe.
+class GatewayTable {
+ public:
+  // `config` is complete and checked; it is copied from.
+  explicit GatewayTable(const config::v1::Config& config);
+
+  // By domain or alias; null when there is none. Pointers stay valid as long as the table.
+  const Gateway* Find(const smtp::DomainName& name) const;
+  const Gateway* Find(absl::string_view name) const;  // in any spelling
+
+  // All of them, by domain.
+  const std::map<std::string, Gateway>& all() const { return gateways_; }
+
+ private:
+  std::map<std::string, Gateway> gateways_;
+  absl::flat_hash_map<std::string, const Gateway*> by_name_;
+};
+
+}  // namespace turnpike::dequeue
+
+#endif  // TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CORE_GATEWAYS_H_

@@ -5,11 +5,13 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 
+#include "services/common/rpc/callback_threads.h"
 #include "services/common/rpc/limits.h"
 
 namespace turnpike::rpc {
 
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& target) {
+  KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
   arguments.SetMaxSendMessageSize(kMessageBytesMax);

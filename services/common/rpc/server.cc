@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "services/common/rpc/acceptor.h"
+#include "services/common/rpc/callback_threads.h"
 #include "services/common/rpc/limits.h"
 
 namespace turnpike::rpc {
@@ -128,6 +129,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(
   static std::once_flag health_enabled;  // for all servers of the process; not thread-safe itself
   std::call_once(health_enabled, [] { grpc::EnableDefaultHealthCheckService(true); });
 
+  KeepCallbackThreads();
   grpc::ServerBuilder builder;
   SetArguments(&builder);
   std::vector<std::string> service_names;

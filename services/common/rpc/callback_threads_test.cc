@@ -1,0 +1,47 @@
+#include "services/common/rpc/callback_threads.h"
+
+#include <grpcpp/channel.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <utility>
+
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/server.h"
+#include "services/common/rpc/testing/echo_server.h"
+#include "services/common/rpc/testing/recorder.h"
+
+namespace turnpike::rpc::testing {
+namespace {
+
+TEST(CallbackThreadsTest, LastChannelMayGoWithinACallback) {
+  for (int i = 0; i < 100; ++i) {
+    // No server, so that the channel is all that uses the threads.
+    auto channel = CreateChannel("127.0.0.1:1");
+    auto stub = std::shared_ptr<EchoService::Stub>(EchoService::NewStub(std::move(channel)));
+    Recorder<bool> closed;
+    auto stream = OpenChat(stub.get(), {.on_closed = [&closed, stub](const absl::Status&) mutable {
+                             stub.reset();
+                             closed.Add(true);
+                           }});
+    stub.reset();
+    ASSERT_EQ(closed.WaitFor(1).size(), 1u);
+  }
+}
+
+TEST(CallbackThreadsTest, ServersAndChannelsMayComeAndGo) {
+  for (int i = 0; i < 30; ++i) {
+    EchoServer service;
+    auto server = Server::Start({.listen = "127.0.0.1:0"}, {&service});
+    ASSERT_TRUE(server.ok()) << server.status();
+    auto stub = EchoService::NewStub(CreateChannel((*server)->address()));
+    Recorder<absl::Status> closed;
+    auto stream =
+        OpenChat(stub.get(), {.on_closed = [&](const absl::Status& s) { closed.Add(s); }});
+    stream->WritesDone();
+    EXPECT_TRUE(closed.WaitFor(1).at(0).ok());
+  }
+}
+
+}  // namespace
+}  // namespace turnpike::rpc::testing

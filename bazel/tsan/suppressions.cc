@@ -15,10 +15,14 @@ extern "C" [[gnu::used]] const char* __tsan_default_suppressions() {
          "called_from_lib:libcares.so\n"
          "called_from_lib:libcrypto.so\n"
          "called_from_lib:libssl.so\n"
+         "called_from_lib:libstdc++.so\n"
+         "called_from_lib:libupb.so\n"
          // A report is dropped if one of its two stacks enters one of these.
          "race:libabsl_\n"
          "race:libgpr.so\n"
          "race:libgrpc.so\n"
          "race:libgrpc++.so\n"
-         "race:librocksdb.so\n";
+         "race:librocksdb.so\n"
+         // gRPC does not wait for its pools' threads at exit.
+         "thread:libgpr.so\n";
 }

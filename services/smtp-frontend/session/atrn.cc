@@ -50,7 +50,8 @@ asio::awaitable<void> Session::On(smtp::event::Turned) {
   stage_ = Stage::kAtrn;
   // Line-based clients on TLS stall on a record with more than one line. (dequeue.md, field facts)
   if (stream_->has_tls()) stream_->set_one_line_per_record(true);
-  if (!co_await Flush()) {
+  const bool is_flushed = co_await Flush();
+  if (!is_flushed) {
     // The client never saw the grant: nothing has begun. (DQ-36)
     dequeue::v1::AtrnEnd end;
     end.set_ending(dequeue::v1::ATRN_ENDING_REFUSED);

@@ -83,7 +83,10 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
 }
 
 asio::awaitable<void> Session::Serve() {
-  if (listener_.implicit_tls && !co_await ShakeHands()) co_return;
+  if (listener_.implicit_tls) {
+    const bool has_tls = co_await ShakeHands();
+    if (!has_tls) co_return;
+  }
   co_await Open();
   // Not a lambda inside of a co_await expression: g++ 12 would destroy its captures twice.
   const auto handle = [this](auto& event) { return On(std::move(event)); };
@@ -118,7 +121,8 @@ asio::awaitable<void> Session::On(smtp::event::NeedInput) {
   } else if (content_ && content_->sink()->size() >= Content::kSpillBytes) {
     co_await SpillContent();
   }
-  if (!co_await Flush()) co_return;
+  const bool is_flushed = co_await Flush();
+  if (!is_flushed) co_return;
   const absl::Span<char> buffer =
       content_buffer_ ? content_buffer_.span() : absl::MakeSpan(command_buffer_);
   is_reading_ = true;

@@ -365,14 +365,15 @@ void Turn::StartSettle() {
 }
 
 asio::awaitable<absl::Status> Turn::AwaitSettled() {
-  for (int i = 0; i < kSettleTries && settled_ != nullptr; ++i) {
+  for (int tries = 1; settled_ != nullptr; ++tries) {
     net::StartOperation<SettleResult> start =
         [settled = std::move(settled_)](absl::AnyInvocable<void(SettleResult)> done) {
           settled->WhenSet(std::move(done));
         };
     settled_ = nullptr;
     const SettleResult result = co_await net::Await<SettleResult>(std::move(start));
-    if (result.ok() && *result == spool::v1::SETTLE_OUTCOME_FAILED) {
+    const bool has_failed = result.ok() && *result == spool::v1::SETTLE_OUTCOME_FAILED;
+    if (has_failed && tries < kSettleTries) {
       StartSettle();
       continue;
     }
@@ -388,10 +389,7 @@ asio::awaitable<absl::Status> Turn::AwaitSettled() {
     if (result.ok() && *result == spool::v1::SETTLE_OUTCOME_LOST) co_return absl::OkStatus();
     co_return absl::UnavailableError(detail_);
   }
-  if (settled_ == nullptr) co_return absl::OkStatus();
-  settled_ = nullptr;
-  detail_ = "the store does not record outcomes";
-  co_return absl::UnavailableError(detail_);
+  co_return absl::OkStatus();
 }
 
 AtrnEnding Turn::EndingOfClient() const {

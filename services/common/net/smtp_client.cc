@@ -70,7 +70,10 @@ SmtpClient::~SmtpClient() = default;
 // --- The session ---
 
 asio::awaitable<std::optional<SmtpSessionEnd>> SmtpClient::Open() {
-  if (options_.tls == SmtpTls::kImplicit && !co_await Handshake()) co_return end_;
+  if (options_.tls == SmtpTls::kImplicit) {
+    const bool has_tls = co_await Handshake();
+    if (!has_tls) co_return end_;
+  }
   const smtp::ClientEvent event = co_await NextEvent();
   if (!std::holds_alternative<Ready>(event)) co_return end_;
   co_await StartTls();
@@ -95,7 +98,8 @@ asio::awaitable<void> SmtpClient::StartTls() {
     co_return;
   }
   if (!std::holds_alternative<StartTlsAccepted>(event)) co_return;
-  if (!co_await Handshake()) co_return;
+  const bool has_tls = co_await Handshake();
+  if (!has_tls) co_return;
   engine_.OnTlsStarted();
   co_await NextEvent();  // Ready again, or Closed
 }

@@ -24,9 +24,8 @@ constexpr absl::Duration kRpcShutdownTime = absl::Seconds(1);
 
 Server::Clients ConnectTo(const config::v1::Config& config) {
   const config::v1::Services& services = config.services();
-  const absl::Duration policy_timeout =
-      absl::Seconds(config.smtp().policy_timeout().seconds()) +
-      absl::Nanoseconds(config.smtp().policy_timeout().nanos());
+  const absl::Duration policy_timeout = absl::Seconds(config.smtp().policy_timeout().seconds()) +
+                                        absl::Nanoseconds(config.smtp().policy_timeout().nanos());
   Server::Clients clients;
   clients.spool = spool::RpcSpool::Create(rpc::CreateChannel(services.spool_store().target()));
   clients.dequeue = std::make_unique<dequeue::RpcDequeue>(
@@ -46,8 +45,8 @@ class SmtpFrontend : public process::Service {
       const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
     auto frontend = std::make_unique<SmtpFrontend>();
-    TURNPIKE_ASSIGN_OR_RETURN(
-        frontend->server_, Server::Start(config, ConnectTo(config), *environment.registry));
+    TURNPIKE_ASSIGN_OR_RETURN(frontend->server_,
+                              Server::Start(config, ConnectTo(config), *environment.registry));
     frontend->service_ = CreateFrontendService(*frontend->server_);
     TURNPIKE_ASSIGN_OR_RETURN(
         frontend->rpc_server_,

@@ -40,8 +40,7 @@ smtp::ServerRole EngineRoleOf(config::v1::ListenerRole role) {
 }
 
 // Offered only where honoured. (PL-2)
-smtp::Capabilities OfferOf(const config::v1::Config& config,
-                           const config::v1::Listener& listener) {
+smtp::Capabilities OfferOf(const config::v1::Config& config, const config::v1::Listener& listener) {
   smtp::Capabilities offer;
   offer.enhanced_status_codes = true;
   offer.start_tls = listener.has_tls() && !listener.implicit_tls();
@@ -84,12 +83,12 @@ absl::StatusOr<ListenerProfile> MakeProfile(const config::v1::Config& config,
   profile.options.errors_max = config.smtp().errors_max();
   profile.options.auth_failures_max = config.smtp().auth_failures_max();
   if (listener.has_tls()) {
-    absl::StatusOr<std::shared_ptr<const net::TlsContext>> tls = net::TlsContext::ForServer(
-        {.certificate_file = listener.tls().certificate_file(),
-         .key_file = listener.tls().key_file()});
+    absl::StatusOr<std::shared_ptr<const net::TlsContext>> tls =
+        net::TlsContext::ForServer({.certificate_file = listener.tls().certificate_file(),
+                                    .key_file = listener.tls().key_file()});
     if (!tls.ok()) {
-      return absl::Status(tls.status().code(), absl::StrCat("listener ", listener.name(), ": ",
-                                                            tls.status().message()));
+      return absl::Status(tls.status().code(),
+                          absl::StrCat("listener ", listener.name(), ": ", tls.status().message()));
     }
     profile.tls = *std::move(tls);
   }

@@ -95,21 +95,21 @@ class Server::Impl {
       if (!profile.ok()) return profile.status();
       auto open = std::make_unique<Open>();
       open->profile = *std::move(profile);
-      open->metrics =
-          metrics_.ForListener(listener.name(), config.smtp().connections_max());
+      open->metrics = metrics_.ForListener(listener.name(), config.smtp().connections_max());
       open->profile.metrics = open->metrics.get();
-      absl::StatusOr<std::unique_ptr<net::Listener>> started = net::Listener::Start(
-          listener.listen(), io_threads_,
-          [this, profile = &open->profile](asio::ip::tcp::socket socket) {
-            OnSocket(*profile, std::move(socket));
-          });
+      absl::StatusOr<std::unique_ptr<net::Listener>> started =
+          net::Listener::Start(listener.listen(), io_threads_,
+                               [this, profile = &open->profile](asio::ip::tcp::socket socket) {
+                                 OnSocket(*profile, std::move(socket));
+                               });
       if (!started.ok()) {
-        return absl::Status(started.status().code(), absl::StrCat("listener ", listener.name(),
-                                                                  ": ", started.status().message()));
+        return absl::Status(
+            started.status().code(),
+            absl::StrCat("listener ", listener.name(), ": ", started.status().message()));
       }
       open->listener = *std::move(started);
-      TURNPIKE_LOG(kInfo, "listening", {{"listener", listener.name()},
-                                        {"address", open->listener->address()}});
+      TURNPIKE_LOG(kInfo, "listening",
+                   {{"listener", listener.name()}, {"address", open->listener->address()}});
       listeners_.push_back(std::move(open));
     }
     return absl::OkStatus();
@@ -232,8 +232,8 @@ class Server::Impl {
       return RefuseConnection(profile, *refusal, std::move(socket));
     }
     if (!gate_.TryEnter()) return;
-    const auto place = std::make_shared<Place>(
-        gate_, std::get<ConnectionLimits::Admission>(std::move(admitted)));
+    const auto place =
+        std::make_shared<Place>(gate_, std::get<ConnectionLimits::Admission>(std::move(admitted)));
     Thread& thread = ThreadOf(socket);
     auto session = std::make_shared<Session>(thread.environment, profile,
                                              std::make_unique<net::Stream>(std::move(socket)));

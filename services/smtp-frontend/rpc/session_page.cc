@@ -29,8 +29,7 @@ Place PlaceOf(const v1::Session& session) {
 std::string TokenOf(const Place& place) { return absl::StrCat(place.first, "-", place.second); }
 
 std::optional<Place> PlaceOfToken(const std::string& token) {
-  const std::pair<std::string, std::string> parts =
-      absl::StrSplit(token, absl::MaxSplits('-', 1));
+  const std::pair<std::string, std::string> parts = absl::StrSplit(token, absl::MaxSplits('-', 1));
   int64_t nanoseconds;
   if (!absl::SimpleAtoi(parts.first, &nanoseconds) || parts.second.empty()) return std::nullopt;
   return Place(nanoseconds, parts.second);
@@ -50,9 +49,8 @@ absl::StatusOr<v1::ListSessionsResponse> PageOf(std::vector<v1::Session> session
     std::erase_if(sessions,
                   [&last](const v1::Session& session) { return PlaceOf(session) <= *last; });
   }
-  std::sort(sessions.begin(), sessions.end(), [](const v1::Session& a, const v1::Session& b) {
-    return PlaceOf(a) < PlaceOf(b);
-  });
+  std::sort(sessions.begin(), sessions.end(),
+            [](const v1::Session& a, const v1::Session& b) { return PlaceOf(a) < PlaceOf(b); });
   v1::ListSessionsResponse page;
   for (size_t i = 0; i < std::min(page_size, sessions.size()); ++i) {
     *page.add_sessions() = std::move(sessions[i]);

@@ -36,13 +36,14 @@ asio::awaitable<void> Session::On(smtp::event::Atrn event) {
   } else {
     atrn_grant_ = std::move(*answer->mutable_grant());
   }
-  TURNPIKE_LOG(kInfo, "atrn", {{"session", id_},
-                               {"client", facts_.client_address()},
-                               {"login", observe::LogAddress(facts_.identity().name())},
-                               {"domains", static_cast<int>(event.command.domains.size())},
-                               {"reply", reply.ToString()},
-                               {"grant", atrn_grant_.grant()},
-                               {"error", answer.ok() ? "" : answer.status().ToString()}});
+  TURNPIKE_LOG(kInfo, "atrn",
+               {{"session", id_},
+                {"client", facts_.client_address()},
+                {"login", observe::LogAddress(facts_.identity().name())},
+                {"domains", static_cast<int>(event.command.domains.size())},
+                {"reply", reply.ToString()},
+                {"grant", atrn_grant_.grant()},
+                {"error", answer.ok() ? "" : answer.status().ToString()}});
   engine_->Answer(reply);
 }
 

@@ -26,8 +26,7 @@ constexpr absl::string_view kContent = "Subject: one\r\n\r\nline\r\n";
 std::string Code(const std::string& reply) { return reply.substr(0, 3); }
 
 std::string Plain(absl::string_view password) {
-  return absl::Base64Escape(
-      absl::StrCat(absl::string_view("\0gw.example\0", 12), password));
+  return absl::Base64Escape(absl::StrCat(absl::string_view("\0gw.example\0", 12), password));
 }
 
 void Greet(TestPeer& peer) {

@@ -28,11 +28,11 @@ asio::awaitable<absl::Status> Content::Spill() {
   if (sink_.empty()) co_return absl::OkStatus();
   const int64_t offset = static_cast<int64_t>(spilled_bytes_);
   spilled_bytes_ += sink_.size();
-  net::StartOperation<absl::Status> start =
-      [this, offset](absl::AnyInvocable<void(absl::Status)> done) {
-        environment_.spool->AppendContent(id_.bytes(), offset, std::exchange(sink_, std::string()),
-                                          std::move(done));
-      };
+  net::StartOperation<absl::Status> start = [this,
+                                             offset](absl::AnyInvocable<void(absl::Status)> done) {
+    environment_.spool->AppendContent(id_.bytes(), offset, std::exchange(sink_, std::string()),
+                                      std::move(done));
+  };
   absl::Status status = co_await net::Await<absl::Status>(std::move(start));
   if (!status.ok()) is_over_ = true;
   co_return status;

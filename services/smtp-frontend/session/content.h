@@ -1,5 +1,5 @@
-// A message's content on its way from the client to the spool: gathered while it is small, passed on
-// piece by piece when it is not, so that memory for each stays bounded.
+// A message's content on its way from the client to the spool: gathered while it is small, passed
+// on piece by piece when it is not, so that memory for each stays bounded.
 #ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_CONTENT_H_
 #define TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_CONTENT_H_
 

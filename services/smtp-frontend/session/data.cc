@@ -31,9 +31,9 @@ asio::awaitable<void> Session::SpillContent() {
   const absl::Status status = co_await content_->Spill();
   if (status.ok()) co_return;
   const smtp::Reply reply = SpoolFailureReply(status);
-  TURNPIKE_LOG(kWarning, "content not stored", {{"session", id_},
-                                                {"message", content_->id().ToString()},
-                                                {"error", status.ToString()}});
+  TURNPIKE_LOG(
+      kWarning, "content not stored",
+      {{"session", id_}, {"message", content_->id().ToString()}, {"error", status.ToString()}});
   NoteRefusal(reply, "spool");
   engine_->RefuseContent(reply);
   content_.reset();
@@ -64,23 +64,23 @@ asio::awaitable<void> Session::On(smtp::event::EndOfContent) {
     engine_->Answer(smtp::Reply(smtp::kMessageAccepted, absl::StrCat(message_id, " stored")));
     ++totals_.messages;
     totals_.bytes += static_cast<int64_t>(bytes);
-    const AuthorizedBy by = facts_.has_identity()  ? AuthorizedBy::kSasl
-                            : has_own_recipient    ? AuthorizedBy::kRecipient
-                                                   : AuthorizedBy::kAddress;
+    const AuthorizedBy by = facts_.has_identity() ? AuthorizedBy::kSasl
+                            : has_own_recipient   ? AuthorizedBy::kRecipient
+                                                  : AuthorizedBy::kAddress;
     listener_.metrics->messages[static_cast<size_t>(by)]->Increment();
     environment_.metrics->CountAccepted(bytes, recipients,
                                         absl::ToDoubleSeconds(absl::Now() - now));
-    TURNPIKE_LOG(kInfo, "message stored", {{"session", id_},
-                                           {"message", message_id},
-                                           {"from", observe::LogAddress(return_path)},
-                                           {"client", facts_.client_address()},
-                                           {"bytes", uint64_t{bytes}},
-                                           {"recipients", uint64_t{recipients}},
-                                           {"queues", uint64_t{queues}}});
+    TURNPIKE_LOG(kInfo, "message stored",
+                 {{"session", id_},
+                  {"message", message_id},
+                  {"from", observe::LogAddress(return_path)},
+                  {"client", facts_.client_address()},
+                  {"bytes", uint64_t{bytes}},
+                  {"recipients", uint64_t{recipients}},
+                  {"queues", uint64_t{queues}}});
   } else {
-    TURNPIKE_LOG(kWarning, "message not stored", {{"session", id_},
-                                                  {"message", message_id},
-                                                  {"error", stored.ToString()}});
+    TURNPIKE_LOG(kWarning, "message not stored",
+                 {{"session", id_}, {"message", message_id}, {"error", stored.ToString()}});
     RefuseWith(SpoolFailureReply(stored), "spool");
   }
   DropTransaction();

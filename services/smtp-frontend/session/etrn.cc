@@ -38,13 +38,14 @@ asio::awaitable<void> Session::On(smtp::event::Etrn event) {
   const Response response = co_await net::Await<Response>(std::move(start));
   const smtp::Reply reply =
       response.ok() ? ReplyFromProto(response->reply()) : smtp::Reply(smtp::kUnableToQueue);
-  TURNPIKE_LOG(kInfo, "etrn", {{"session", id_},
-                               {"client", facts_.client_address()},
-                               {"login", observe::LogAddress(facts_.identity().name())},
-                               {"name", event.command.name.ascii()},
-                               {"reply", reply.ToString()},
-                               {"released", response.ok() ? response->released() : 0},
-                               {"error", response.ok() ? "" : response.status().ToString()}});
+  TURNPIKE_LOG(kInfo, "etrn",
+               {{"session", id_},
+                {"client", facts_.client_address()},
+                {"login", observe::LogAddress(facts_.identity().name())},
+                {"name", event.command.name.ascii()},
+                {"reply", reply.ToString()},
+                {"released", response.ok() ? response->released() : 0},
+                {"error", response.ok() ? "" : response.status().ToString()}});
   engine_->Answer(reply);
 }
 

@@ -18,9 +18,9 @@ using prometheus::BuildCounter;
 using prometheus::BuildGauge;
 using prometheus::BuildHistogram;
 
-constexpr absl::string_view kMechanisms[] = {"PLAIN",           "LOGIN",    "CRAM-MD5",
-                                             "SCRAM-SHA-256",   "SCRAM-SHA-256-PLUS",
-                                             "SCRAM-SHA-1",     "EXTERNAL", "other"};
+constexpr absl::string_view kMechanisms[] = {
+    "PLAIN",       "LOGIN",    "CRAM-MD5", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-1", "EXTERNAL", "other"};
 constexpr absl::string_view kAuthResults[] = {"ok", "bad_credentials", "refused", "aborted",
                                               "error"};
 constexpr absl::string_view kDequeueResults[] = {"delivered", "deferred", "rejected", "unknown"};

@@ -47,8 +47,7 @@ class Metrics {
   ~Metrics();
 
   // The series of the listener, at 0 from now on. Call once for each listener.
-  std::unique_ptr<ListenerMetrics> ForListener(absl::string_view listener,
-                                               double connections_max);
+  std::unique_ptr<ListenerMetrics> ForListener(absl::string_view listener, double connections_max);
 
   void CountLost(Stage stage);
   // `protocol` as TlsFacts has it; empty for a handshake that failed.

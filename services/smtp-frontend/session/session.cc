@@ -64,8 +64,7 @@ Session::Session(const SessionEnvironment& environment, const ListenerProfile& l
       stream_(std::move(stream)),
       begin_time_(absl::Now()),
       id_(NewSessionId()) {
-  facts_.set_client_address(
-      net::IpAddress::From(stream_->remote_endpoint().address()).ToString());
+  facts_.set_client_address(net::IpAddress::From(stream_->remote_endpoint().address()).ToString());
   facts_.set_listener(listener_.name);
   facts_.set_role(listener_.role);
   listener_.metrics->connections.Increment();
@@ -182,10 +181,12 @@ void Session::Drain() {
   is_drain_requested_ = true;
   if (atrn_watch_ != nullptr) atrn_watch_->Revoke(AtrnWatch::Cause::kDrain);
   if (turn_ != nullptr && turn_->is_opening()) stream_->Close();
-  if (!is_reading_ || is_engine_draining_ || has_said_farewell_) return;  // seen before the next read
+  if (!is_reading_ || is_engine_draining_ || has_said_farewell_)
+    return;  // seen before the next read
   is_engine_draining_ = true;
   engine_->Drain(smtp::kShuttingDown);
-  if (!std::holds_alternative<smtp::event::Close>(engine_->Next())) return;  // after the transaction
+  if (!std::holds_alternative<smtp::event::Close>(engine_->Next()))
+    return;  // after the transaction
   has_said_farewell_ = true;
   const auto log_exception = [](std::exception_ptr exception) {
     if (exception) TURNPIKE_LOG(kError, "exception in a session");
@@ -235,10 +236,11 @@ void Session::NoteRefusal(const smtp::Reply& reply, absl::string_view rule) {
   environment_.metrics->CountRejection(stage_, reply);
   ++totals_.refused;
   totals_.last_refusal = reply.ToString();
-  TURNPIKE_LOG(kDebug, "refused", {{"session", id_},
-                                   {"stage", StageName(stage_)},
-                                   {"rule", rule},
-                                   {"reply", totals_.last_refusal}});
+  TURNPIKE_LOG(kDebug, "refused",
+               {{"session", id_},
+                {"stage", StageName(stage_)},
+                {"rule", rule},
+                {"reply", totals_.last_refusal}});
 }
 
 dequeue::v1::Asker Session::Asker() const {
@@ -279,8 +281,8 @@ v1::Session Session::Describe() const {
   session.set_session_id(id_);
   session.set_client_address(facts_.client_address());
   session.set_listener(listener_.name);
-  *session.mutable_begin_time() = google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
-      absl::ToUnixNanos(begin_time_));
+  *session.mutable_begin_time() =
+      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(begin_time_));
   session.set_stage(std::string(StageName(stage_)));
   session.set_login(facts_.identity().name());
   session.set_tls(facts_.tls());

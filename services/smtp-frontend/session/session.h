@@ -1,5 +1,6 @@
-// One SMTP session: a coroutine that carries bytes between a stream and the engine, and the engine's
-// questions to those who can answer them. A file for each kind of question (`mail.cc`, `etrn.cc`, …).
+// One SMTP session: a coroutine that carries bytes between a stream and the engine, and the
+// engine's questions to those who can answer them. A file for each kind of question (`mail.cc`,
+// `etrn.cc`, …).
 #ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_SESSION_H_
 #define TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_SESSION_H_
 

@@ -22,8 +22,7 @@ mail::v1::BodyType BodyTypeOf(const std::optional<smtp::BodyType>& body) {
 
 mail::v1::DsnReturn DsnReturnOf(const std::optional<smtp::DsnReturn>& ret) {
   if (!ret.has_value()) return mail::v1::DSN_RETURN_UNSPECIFIED;
-  return *ret == smtp::DsnReturn::kFull ? mail::v1::DSN_RETURN_FULL
-                                        : mail::v1::DSN_RETURN_HEADERS;
+  return *ret == smtp::DsnReturn::kFull ? mail::v1::DSN_RETURN_FULL : mail::v1::DSN_RETURN_HEADERS;
 }
 
 void SetNotify(const smtp::DsnNotify& notify, mail::v1::Recipient* recipient) {
@@ -73,8 +72,7 @@ absl::Status Transaction::AddRecipient(const smtp::Path& forward_path,
     delivery->mutable_queue()->set_name(verdict.queue());
     delivery->set_hold(*kind == spool::v1::QUEUE_KIND_GATEWAY);  // (DQ-1)
   }
-  mail::v1::Recipient* recipient =
-      message_.mutable_deliveries(position->second)->add_recipients();
+  mail::v1::Recipient* recipient = message_.mutable_deliveries(position->second)->add_recipients();
   recipient->set_address(forward_path.ToString());
   if (parameters.notify) SetNotify(*parameters.notify, recipient);
   if (parameters.original_recipient) {

@@ -70,11 +70,10 @@ TEST(TransactionTest, EverythingOfTheEnvelopeIsKept) {
 
 TEST(TransactionTest, VerdictWithoutAQueueAddsNothing) {
   Transaction transaction(smtp::Path(), {});
-  EXPECT_FALSE(
-      transaction
-          .AddRecipient(PathOf("a@example.org"), {},
-                        VerdictFor(auth::v1::RECIPIENT_CLASS_UNSPECIFIED, "example.org"))
-          .ok());
+  EXPECT_FALSE(transaction
+                   .AddRecipient(PathOf("a@example.org"), {},
+                                 VerdictFor(auth::v1::RECIPIENT_CLASS_UNSPECIFIED, "example.org"))
+                   .ok());
   EXPECT_FALSE(transaction
                    .AddRecipient(PathOf("a@example.org"), {},
                                  VerdictFor(auth::v1::RECIPIENT_CLASS_GATEWAY, ""))

@@ -115,16 +115,17 @@ asio::awaitable<dequeue::v1::AtrnEnd> Turn::Run() {
   session_.End(end);
   const double seconds = absl::ToDoubleSeconds(absl::Now() - begin_time);
   environment_.metrics->CountAtrnEnd(seconds);
-  TURNPIKE_LOG(kInfo, "atrn session ended", {{"session", options_.session_id},
-                                             {"grant", options_.grant.grant()},
-                                             {"peer", host_},
-                                             {"end", EndingName(end.ending())},
-                                             {"detail", detail_},
-                                             {"delivered", totals_.delivered()},
-                                             {"kept", totals_.kept()},
-                                             {"returned", totals_.returned()},
-                                             {"bytes", totals_.bytes()},
-                                             {"seconds", seconds}});
+  TURNPIKE_LOG(kInfo, "atrn session ended",
+               {{"session", options_.session_id},
+                {"grant", options_.grant.grant()},
+                {"peer", host_},
+                {"end", EndingName(end.ending())},
+                {"detail", detail_},
+                {"delivered", totals_.delivered()},
+                {"kept", totals_.kept()},
+                {"returned", totals_.returned()},
+                {"bytes", totals_.bytes()},
+                {"seconds", seconds}});
   co_return end;
 }
 
@@ -265,9 +266,10 @@ asio::awaitable<std::optional<AtrnEnding>> Turn::Deliver(
     const absl::StatusOr<net::ContentPiece> piece = co_await rest->Next();
     if (!piece.ok()) {
       detail_ = piece.status().ToString();
-      TURNPIKE_LOG(kError, "content not readable", {{"session", options_.session_id},
-                                                    {"delivery", delivery.token().delivery_id()},
-                                                    {"error", detail_}});
+      TURNPIKE_LOG(kError, "content not readable",
+                   {{"session", options_.session_id},
+                    {"delivery", delivery.token().delivery_id()},
+                    {"error", detail_}});
       const bool is_of_this_message =
           absl::IsNotFound(piece.status()) || absl::IsDataLoss(piece.status());
       leases_->set_aside.push_back(delivery.token());
@@ -285,9 +287,10 @@ asio::awaitable<std::optional<AtrnEnding>> Turn::Deliver(
   }
   absl::StatusOr<smtp::OutgoingMessage> message = spooled::MakeOutgoingMessage(delivery, facts);
   if (!message.ok()) {
-    TURNPIKE_LOG(kError, "envelope not understood", {{"session", options_.session_id},
-                                                     {"delivery", delivery.token().delivery_id()},
-                                                     {"error", message.status().ToString()}});
+    TURNPIKE_LOG(kError, "envelope not understood",
+                 {{"session", options_.session_id},
+                  {"delivery", delivery.token().delivery_id()},
+                  {"error", message.status().ToString()}});
     leases_->set_aside.push_back(delivery.token());
     co_return std::nullopt;
   }
@@ -319,12 +322,11 @@ asio::awaitable<absl::Status> Turn::MayEndData(spool::v1::LeaseToken token) {
 
 void Turn::Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& attempt) {
   const absl::Time now = absl::Now();
-  TurnSettlement result =
-      SettleTurn(delivery, attempt,
-                 {.now = now,
-                  .host_name = environment_.host_name,
-                  .classes = environment_.domain_classes,
-                  .make_id = [now] { return base::MessageId::Generate(now); }});
+  TurnSettlement result = SettleTurn(delivery, attempt,
+                                     {.now = now,
+                                      .host_name = environment_.host_name,
+                                      .classes = environment_.domain_classes,
+                                      .make_id = [now] { return base::MessageId::Generate(now); }});
   absl::string_view outcome = "deferred";
   if (result.unknown > 0) {
     outcome = "unknown";
@@ -358,10 +360,9 @@ void Turn::Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& 
 
 void Turn::StartSettle() {
   settled_ = std::make_shared<OneShot<SettleResult>>();
-  environment_.spool->Settle(settlement_, absl::Now() + environment_.timeouts.store,
-                             [settled = settled_](SettleResult result) {
-                               settled->Set(std::move(result));
-                             });
+  environment_.spool->Settle(
+      settlement_, absl::Now() + environment_.timeouts.store,
+      [settled = settled_](SettleResult result) { settled->Set(std::move(result)); });
 }
 
 asio::awaitable<absl::Status> Turn::AwaitSettled() {

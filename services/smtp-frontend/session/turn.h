@@ -87,11 +87,11 @@ class Turn {
   bool is_opening_ = true;
   dequeue::v1::AtrnProgress totals_;
   absl::Time last_report_;
-  int64_t message_count_ = 0;  // leased in this session, over all queues
-  std::shared_ptr<Leases> leases_;                       // of the queue in progress
-  spool::v1::Settlement settlement_;                     // being recorded, if `settled_`
-  std::shared_ptr<OneShot<SettleResult>> settled_;       // null: nothing is being recorded
-  absl::flat_hash_set<uint64_t> tried_;                  // delivery ids
+  int64_t message_count_ = 0;                       // leased in this session, over all queues
+  std::shared_ptr<Leases> leases_;                  // of the queue in progress
+  spool::v1::Settlement settlement_;                // being recorded, if `settled_`
+  std::shared_ptr<OneShot<SettleResult>> settled_;  // null: nothing is being recorded
+  absl::flat_hash_set<uint64_t> tried_;             // delivery ids
 };
 
 }  // namespace turnpike::frontend

@@ -18,17 +18,17 @@ namespace turnpike::frontend {
 // How one message was offered to the peer.
 struct TurnAttempt {
   std::vector<smtp::RecipientOutcome> outcomes;  // one for each recipient, in their order
-  std::string host;                 // the peer: `mail.example.org [192.0.2.1]:40123`
-  bool peer_notifies = false;       // it offers DSN: notifying of success is its business
-  absl::string_view content;        // all of it, or its beginning with the header
+  std::string host;                              // the peer: `mail.example.org [192.0.2.1]:40123`
+  bool peer_notifies = false;  // it offers DSN: notifying of success is its business
+  absl::string_view content;   // all of it, or its beginning with the header
   bool content_is_complete = false;
 };
 
 struct TurnContext {
   absl::Time now;
-  std::string host_name;                                   // ours
-  const routing::DomainClasses* classes = nullptr;         // not null
-  std::function<base::MessageId()> make_id;                // for notifications
+  std::string host_name;                            // ours
+  const routing::DomainClasses* classes = nullptr;  // not null
+  std::function<base::MessageId()> make_id;         // for notifications
 };
 
 struct TurnSettlement {

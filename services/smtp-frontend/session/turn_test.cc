@@ -102,9 +102,9 @@ TEST(TurnTest, EverythingHeldIsSentAndThenQuit) {
   EXPECT_EQ(record.end->ending(), dequeue::v1::ATRN_ENDING_COMPLETED);
   EXPECT_EQ(record.end->totals().delivered(), 10);
   EXPECT_TRUE(frontend.spool().deliveries().empty());
-  EXPECT_EQ(frontend.Metric("turnpike_dequeue_messages_total",
-                            "protocol=\"atrn\",result=\"delivered\""),
-            10);
+  EXPECT_EQ(
+      frontend.Metric("turnpike_dequeue_messages_total", "protocol=\"atrn\",result=\"delivered\""),
+      10);
 }
 
 TEST(TurnTest, RefusalIsSaidInOneLineAndTheSessionStays) {

@@ -84,10 +84,9 @@ TestFrontend::TestFrontend(const config::v1::Config& config)
   auto spool = std::make_unique<spool::FakeSpool>();
   dequeue_ = dequeue.get();
   spool_ = spool.get();
-  Server::Clients clients{
-      .make_policy = [this] { return std::make_unique<SharedPolicy>(policy_); },
-      .dequeue = std::move(dequeue),
-      .spool = std::move(spool)};
+  Server::Clients clients{.make_policy = [this] { return std::make_unique<SharedPolicy>(policy_); },
+                          .dequeue = std::move(dequeue),
+                          .spool = std::move(spool)};
   absl::StatusOr<std::unique_ptr<Server>> server =
       Server::Start(config_, std::move(clients), *registry_);
   EXPECT_TRUE(server.ok()) << server.status();
@@ -106,7 +105,8 @@ std::string TestFrontend::AddressOf(absl::string_view listener) const {
 }
 
 double TestFrontend::Metric(absl::string_view name, absl::string_view labels) const {
-  const std::string series = absl::StrCat(name, labels.empty() ? "" : absl::StrCat("{", labels, "}"));
+  const std::string series =
+      absl::StrCat(name, labels.empty() ? "" : absl::StrCat("{", labels, "}"));
   const std::string text = prometheus::TextSerializer().Serialize(registry_->Collect());
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     const std::pair<absl::string_view, absl::string_view> parts =

@@ -181,12 +181,12 @@ void Session::Drain() {
   is_drain_requested_ = true;
   if (atrn_watch_ != nullptr) atrn_watch_->Revoke(AtrnWatch::Cause::kDrain);
   if (turn_ != nullptr && turn_->is_opening()) stream_->Close();
-  if (!is_reading_ || is_engine_draining_ || has_said_farewell_)
-    return;  // seen before the next read
+  // Unless it waits for the client, it sees the request before it does so next.
+  if (!is_reading_ || is_engine_draining_ || has_said_farewell_) return;
   is_engine_draining_ = true;
   engine_->Drain(smtp::kShuttingDown);
-  if (!std::holds_alternative<smtp::event::Close>(engine_->Next()))
-    return;  // after the transaction
+  // A transaction under way comes to its end first.
+  if (!std::holds_alternative<smtp::event::Close>(engine_->Next())) return;
   has_said_farewell_ = true;
   const auto log_exception = [](std::exception_ptr exception) {
     if (exception) TURNPIKE_LOG(kError, "exception in a session");

@@ -1,0 +1,88 @@
+// gateway-dequeue: who may dequeue what, when, and to where.
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "prometheus/registry.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/process/service_main.h"
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/server.h"
+#include "services/gateway-dequeue/core/gateways.h"
+#include "services/gateway-dequeue/rpc/dequeue_service.h"
+#include "services/gateway-dequeue/rpc/metrics.h"
+#include "services/gateway-dequeue/rpc/queue_watch.h"
+#include "services/spool-store/client/rpc_shared_state.h"
+#include "services/spool-store/client/rpc_spool.h"
+
+namespace turnpike::dequeue {
+namespace {
+
+class GatewayDequeue : public process::Service {
+ public:
+  static absl::StatusOr<std::unique_ptr<process::Service>> Create(
+      const process::Environment& environment) {
+    const config::v1::Config& config = *environment.config;
+    auto service = std::make_unique<GatewayDequeue>(config, *environment.registry);
+    TURNPIKE_ASSIGN_OR_RETURN(
+        service->server_,
+        rpc::Server::Start({.listen = config.services().gateway_dequeue().listen(),
+                            .reflection = config.services().reflection()},
+                           {&service->service_}));
+    return service;
+  }
+
+  GatewayDequeue(const config::v1::Config& config, prometheus::Registry& registry)
+      : gateways_(config),
+        metrics_(registry),
+        channel_(rpc::CreateChannel(config.services().spool_store().target())),
+        state_(spool::CreateRpcSharedState(channel_)),
+        spool_(spool::RpcSpool::Create(channel_)),
+        service_({.gateways = gateways_,
+                  .spool = *spool_,
+                  .state = *state_,
+                  .metrics = metrics_,
+                  .clock = base::Clock::System()}),
+        watch_(std::make_unique<QueueWatch>(gateways_, *spool_, metrics_, QueueWatch::Options())) {}
+
+  ~GatewayDequeue() override {
+    server_ = nullptr;
+    watch_ = nullptr;
+    // Their last callbacks still use the service.
+    spool_ = nullptr;
+    state_ = nullptr;
+  }
+
+  bool IsReady() const override { return true; }
+  std::string grpc_address() const override { return server_->address(); }
+
+  void Drain(absl::Time deadline) override {
+    server_->SetServing(false);
+    service_.Drain(deadline);
+    server_->Shutdown(deadline);
+  }
+
+ private:
+  const GatewayTable gateways_;
+  Metrics metrics_;
+  const std::shared_ptr<grpc::Channel> channel_;  // to spool-store
+  std::unique_ptr<spool::SharedState> state_;
+  std::unique_ptr<spool::RpcSpool> spool_;
+  DequeueService service_;
+  std::unique_ptr<QueueWatch> watch_;
+  std::unique_ptr<rpc::Server> server_;
+};
+
+}  // namespace
+}  // namespace turnpike::dequeue
+
+int main(int argc, char** argv) {
+  return turnpike::process::ServiceMain(
+      argc, argv, "gateway-dequeue",
+      [](const turnpike::config::v1::Services& services)
+          -> const turnpike::config::v1::ServiceEndpoint& { return services.gateway_dequeue(); },
+      turnpike::dequeue::GatewayDequeue::Create);
+}

@@ -1,0 +1,108 @@
+#include "services/gateway-dequeue/rpc/queue_watch.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/blocking_counter.h"
+#include "absl/time/clock.h"
+#include "services/common/observe/metrics.h"
+
+namespace turnpike::dequeue {
+namespace {
+
+constexpr absl::Duration kCallTimeout = absl::Seconds(10);
+constexpr size_t kCallsAtOnce = 32;
+
+struct Figures {
+  int64_t held = 0;
+  int64_t bytes = 0;
+  int64_t oldest_seconds = 0;  // since 1970; 0: empty
+};
+
+struct Answers {
+  explicit Answers(size_t count) : left(static_cast<int>(count)), queues(count) {}
+  absl::BlockingCounter left;
+  std::vector<absl::StatusOr<spool::v1::GetQueueResponse>> queues;
+};
+
+void Add(const spool::v1::QueueStats& stats, Figures& figures) {
+  figures.held += stats.held();
+  figures.bytes += stats.bytes();
+  const int64_t oldest = stats.oldest_time().seconds();
+  if (oldest > 0) {
+    figures.oldest_seconds =
+        figures.oldest_seconds == 0 ? oldest : std::min(figures.oldest_seconds, oldest);
+  }
+}
+
+}  // namespace
+
+QueueWatch::QueueWatch(const GatewayTable& gateways, spool::Spool& spool, Metrics& metrics,
+                       const Options& options)
+    : gateways_(gateways),
+      spool_(spool),
+      metrics_(metrics),
+      options_(options),
+      thread_([this] { Run(); }) {}
+
+QueueWatch::~QueueWatch() {
+  {
+    absl::MutexLock lock(&mu_);
+    is_stopping_ = true;
+  }
+  thread_.join();
+}
+
+void QueueWatch::Run() {
+  while (true) {
+    Round();
+    absl::MutexLock lock(&mu_);
+    if (mu_.AwaitWithTimeout(absl::Condition(&is_stopping_), options_.interval)) return;
+  }
+}
+
+bool QueueWatch::Round() {
+  observe::LabelCap labels(options_.gateways_max);
+  std::map<std::string, Figures> figures;
+  int waiting = 0;
+  std::vector<std::string> domains;
+  for (const auto& [domain, gateway] : gateways_.all()) domains.push_back(domain);
+  for (size_t first = 0; first < domains.size(); first += kCallsAtOnce) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (is_stopping_) return false;
+    }
+    const size_t count = std::min(kCallsAtOnce, domains.size() - first);
+    auto answers = std::make_shared<Answers>(count);
+    for (size_t i = 0; i < count; ++i) {
+      spool::v1::GetQueueRequest request;
+      request.mutable_queue()->set_kind(spool::v1::QUEUE_KIND_GATEWAY);
+      request.mutable_queue()->set_name(domains[first + i]);
+      spool_.GetQueue(std::move(request), absl::Now() + kCallTimeout,
+                      [answers, i](absl::StatusOr<spool::v1::GetQueueResponse> response) {
+                        answers->queues[i] = std::move(response);
+                        answers->left.DecrementCount();
+                      });
+    }
+    answers->left.Wait();
+    for (size_t i = 0; i < count; ++i) {
+      if (!answers->queues[i].ok()) return false;
+      const spool::v1::QueueStats& stats = answers->queues[i]->stats();
+      if (stats.held() > 0) ++waiting;
+      Add(stats, figures[labels.Admit(domains[first + i])]);
+    }
+  }
+  for (const auto& [label, sums] : figures) {
+    metrics_.gateway_held_messages.Add({{"gateway", label}}).Set(static_cast<double>(sums.held));
+    metrics_.gateway_held_bytes.Add({{"gateway", label}}).Set(static_cast<double>(sums.bytes));
+    metrics_.gateway_oldest_seconds.Add({{"gateway", label}})
+        .Set(static_cast<double>(sums.oldest_seconds));
+  }
+  metrics_.domains_waiting.Set(waiting);
+  return true;
+}
+
+}  // namespace turnpike::dequeue

@@ -57,14 +57,15 @@ Lease* Schedule::LeaseAt(Queue& queue, const Position& position, const DeliveryF
 }
 
 Schedule::Picked Schedule::PickDue(HolderId holder, int count, int64_t queue_count_max,
-                                   absl::Time now) {
+                                   int64_t bytes_max, absl::Time now) {
   Picked picked;
+  int64_t bytes = 0;
   size_t passed = 0;  // queues in a row that gave nothing
-  while (count > 0 && passed < ring_.size()) {
+  while (count > 0 && bytes < bytes_max && passed < ring_.size()) {
     Queue& queue = *ring_.front();
     int64_t room = queue_count_max - leases_.count_of(holder, &queue);
     int taken = 0;
-    while (count > 0 && room > 0 && taken < kTurnDeliveries) {
+    while (count > 0 && room > 0 && taken < kTurnDeliveries && bytes < bytes_max) {
       const Queue::NextDue next = queue.PeekDue();
       if (next.refill.has_value()) {
         picked.refill = {&queue, *next.refill};
@@ -78,6 +79,7 @@ Schedule::Picked Schedule::PickDue(HolderId holder, int count, int64_t queue_cou
         continue;
       }
       picked.leases.push_back(lease);
+      bytes += facts.content_bytes;
       --count;
       --room;
       ++taken;

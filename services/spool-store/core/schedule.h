@@ -42,13 +42,14 @@ class Schedule {
   void Add(Queue& queue, const Position& position, const DeliveryFacts& facts);
 
   // Leases deliveries that are due, at most `count` in all and `queue_count_max` of one queue at once
-  // by this holder.
+  // by this holder; and no more once they have `bytes_max` octets.
   struct Picked {
     std::vector<Lease*> leases;
     // This section must be scanned before more can be picked.
     std::optional<std::pair<Queue*, Section>> refill;
   };
-  Picked PickDue(HolderId holder, int count, int64_t queue_count_max, absl::Time now);
+  Picked PickDue(HolderId holder, int count, int64_t queue_count_max, int64_t bytes_max,
+                 absl::Time now);
 
   // Leases a delivery that was found on disk; nullptr when it is leased.
   Lease* LeaseAt(Queue& queue, const Position& position, const DeliveryFacts& facts,

@@ -29,7 +29,7 @@ class ScheduleTest : public testing::Test {
   }
   std::vector<uint64_t> Pick(int count, int64_t per_queue = kNoLimit) {
     std::vector<uint64_t> ids;
-    for (Lease* lease : schedule_.PickDue(holder_, count, per_queue, kNow).leases) {
+    for (Lease* lease : schedule_.PickDue(holder_, count, per_queue, kNoLimit, kNow).leases) {
       ids.push_back(lease->delivery_id);
     }
     return ids;

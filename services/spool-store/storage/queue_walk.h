@@ -1,0 +1,47 @@
+// One worker's way through all that a queue holds (ATRN): each delivery at most once, oldest first,
+// going on as new ones arrive.
+#ifndef TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_QUEUE_WALK_H_
+#define TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_QUEUE_WALK_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "services/spool-store/core/feed.h"
+#include "services/spool-store/core/records.pb.h"
+#include "services/spool-store/storage/engine.h"
+
+namespace turnpike::spool {
+
+// Confined to the task that serves the worker.
+class QueueWalk {
+ public:
+  QueueWalk(Engine& engine, const v1::QueueScope& scope);
+
+  const std::string& queue_key() const { return queue_key_; }
+  // Up to `count_max` further entries; fewer only when there are no more now.
+  std::vector<Feed::Entry> Next(size_t count_max);
+  // Whether all recipients are of the worker's domains.
+  bool Admits(const records::DeliveryRecord& record) const;
+
+ private:
+  void Scan(Section section, std::optional<Position>& after, size_t count_max,
+            std::vector<Feed::Entry>& out);
+
+  Engine& engine_;
+  const std::string queue_key_;
+  absl::flat_hash_set<std::string> domains_;
+  // What had been released before and deferred comes first, and once: what this worker defers itself
+  // is not handed to it again.
+  bool deferred_done_ = false;
+  absl::flat_hash_set<uint64_t> deferred_seen_;
+  std::optional<Position> after_deferred_;
+  std::optional<Position> after_ready_;
+  std::optional<Position> after_held_;
+};
+
+}  // namespace turnpike::spool
+
+#endif  // TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_QUEUE_WALK_H_

@@ -1,0 +1,48 @@
+// The store on RocksDB.
+#ifndef TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_ROCKS_STORE_H_
+#define TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_ROCKS_STORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "services/common/base/clock.h"
+#include "services/spool-store/core/store.h"
+#include "services/spool-store/storage/metrics.h"
+#include "services/spool-store/storage/shared_state_store.h"
+
+namespace turnpike::spool {
+
+// Consumers, uploads and content readers must be gone before the store is.
+class RocksStore : public Store {
+ public:
+  struct Options {
+    std::string directory;
+    uint64_t free_bytes_min = 256 << 20;  // below it, new messages are refused
+    absl::Duration lease_duration = absl::Minutes(5);
+    int64_t leases_per_queue_max = 1000;
+    int64_t shared_entries_max = 1'000'000;
+    // How often time is looked at; zero: only by TickForTest.
+    absl::Duration tick = absl::Milliseconds(200);
+  };
+
+  // Errors are those of Database::Open. `clock` and `metrics` must outlive the store.
+  static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const Options& options,
+                                                          const base::Clock& clock,
+                                                          Metrics& metrics);
+
+  // Hands out no more leases.
+  virtual void Drain() = 0;
+  // Whether writes work.
+  virtual bool IsHealthy() const = 0;
+  virtual SharedStateStore& shared_state() = 0;
+
+  // What happens by itself when time passes, now.
+  virtual void TickForTest() = 0;
+};
+
+}  // namespace turnpike::spool
+
+#endif  // TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_ROCKS_STORE_H_

@@ -1,0 +1,39 @@
+// Threads for what may wait for the disk.
+#ifndef TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_WORKER_POOL_H_
+#define TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_WORKER_POOL_H_
+
+#include <deque>
+#include <thread>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
+
+namespace turnpike::spool {
+
+// Thread-safe.
+class WorkerPool {
+ public:
+  explicit WorkerPool(int threads);
+  ~WorkerPool() { Stop(); }
+
+  // Runs everything that was posted, then ends the threads. What is posted later is dropped.
+  void Stop();
+
+  void Post(absl::AnyInvocable<void()> task);
+
+ private:
+  void Run();
+  bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || !tasks_.empty(); }
+
+  absl::Mutex mu_;
+  std::deque<absl::AnyInvocable<void()>> tasks_ ABSL_GUARDED_BY(mu_);
+  bool stopping_ ABSL_GUARDED_BY(mu_) = false;
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace turnpike::spool
+
+#endif  // TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_WORKER_POOL_H_

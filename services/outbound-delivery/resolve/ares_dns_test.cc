@@ -1,14 +1,7 @@
 #include "services/outbound-delivery/resolve/ares_dns.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <asio/io_context.hpp>
 #include <atomic>
-#include <functional>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
@@ -16,107 +9,13 @@
 #include "gtest/gtest.h"
 #include "services/common/net/io_threads.h"
 #include "services/outbound-delivery/resolve/testing/dns_builder.h"
+#include "services/outbound-delivery/resolve/testing/scripted_server.h"
 
 namespace turnpike::delivery {
 namespace {
 
 using testing_dns::Builder;
-
-// A DNS server on loopback: UDP, and TCP on the same port. `answer` makes the response to a
-// question; an empty one is not sent.
-class ScriptedServer {
- public:
-  using Answer = std::function<std::string(const DnsQuestion& question, uint16_t id, bool is_tcp)>;
-
-  explicit ScriptedServer(Answer answer) : answer_(std::move(answer)) {
-    udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    EXPECT_EQ(bind(udp_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    socklen_t length = sizeof(address);
-    getsockname(udp_, reinterpret_cast<sockaddr*>(&address), &length);
-    port_ = ntohs(address.sin_port);
-    tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    const int on = 1;
-    setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    EXPECT_EQ(bind(tcp_, reinterpret_cast<sockaddr*>(&address), sizeof(address)), 0);
-    EXPECT_EQ(listen(tcp_, 8), 0);
-    udp_thread_ = std::thread([this] { ServeUdp(); });
-    tcp_thread_ = std::thread([this] { ServeTcp(); });
-  }
-
-  ~ScriptedServer() {
-    is_ended_ = true;
-    shutdown(udp_, SHUT_RDWR);
-    shutdown(tcp_, SHUT_RDWR);
-    // A datagram to itself wakes the receiver where shutdown does not.
-    const int waker = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address = {};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    address.sin_port = htons(port_);
-    sendto(waker, "", 0, 0, reinterpret_cast<sockaddr*>(&address), sizeof(address));
-    close(waker);
-    udp_thread_.join();
-    tcp_thread_.join();
-    close(udp_);
-    close(tcp_);
-  }
-
-  std::string address() const { return absl::StrCat("127.0.0.1:", port_); }
-  int asked() const { return asked_; }
-
- private:
-  std::string Respond(absl::string_view query, bool is_tcp) {
-    ++asked_;
-    const uint16_t id = static_cast<uint16_t>(static_cast<unsigned char>(query[0]) << 8 |
-                                              static_cast<unsigned char>(query[1]));
-    return answer_(testing_dns::ReadQuestion(query), id, is_tcp);
-  }
-
-  void ServeUdp() {
-    char buffer[1500];
-    while (!is_ended_) {
-      sockaddr_in peer = {};
-      socklen_t length = sizeof(peer);
-      const ssize_t received =
-          recvfrom(udp_, buffer, sizeof(buffer), 0, reinterpret_cast<sockaddr*>(&peer), &length);
-      if (received < 12) continue;
-      const std::string response =
-          Respond(absl::string_view(buffer, static_cast<size_t>(received)), false);
-      if (response.empty()) continue;
-      sendto(udp_, response.data(), response.size(), 0, reinterpret_cast<sockaddr*>(&peer), length);
-    }
-  }
-
-  void ServeTcp() {
-    while (!is_ended_) {
-      const int connection = accept(tcp_, nullptr, nullptr);
-      if (connection < 0) continue;
-      char buffer[1500];
-      const ssize_t received = recv(connection, buffer, sizeof(buffer), 0);
-      if (received > 14) {
-        const std::string response =
-            Respond(absl::string_view(buffer + 2, static_cast<size_t>(received) - 2), true);
-        const std::string framed =
-            absl::StrCat(std::string(1, static_cast<char>(response.size() >> 8)),
-                         std::string(1, static_cast<char>(response.size() & 0xff)), response);
-        send(connection, framed.data(), framed.size(), MSG_NOSIGNAL);
-      }
-      close(connection);
-    }
-  }
-
-  const Answer answer_;
-  int udp_;
-  int tcp_;
-  uint16_t port_;
-  std::atomic<bool> is_ended_{false};
-  std::atomic<int> asked_{0};
-  std::thread udp_thread_;
-  std::thread tcp_thread_;
-};
+using testing_dns::ScriptedServer;
 
 class AresDnsTest : public ::testing::Test {
  protected:

@@ -132,6 +132,10 @@ void Worker::Tick() {
     absl::MutexLock lock(&mu_);
     ended = std::move(ended_lease_);
     opens = lease_ == nullptr && !is_draining_ && now >= reopen_time_;
+    if (is_store_away_ && lease_ != nullptr && now - opened_time_ > kGoodStreamTime) {
+      is_store_away_ = false;
+      TURNPIKE_LOG(kInfo, "spool-store is back");
+    }
     if (now >= sweep_time_) {
       sweeps = true;
       sweep_time_ = now + kSweepInterval;
@@ -245,7 +249,8 @@ void Worker::OnLeaseClosed(uint64_t stream, const absl::Status& status) {
   reopen_delay_ = std::min(reopen_delay_ * 2, kReopenDelayMax);
   if (is_draining_) return;
   metrics_.lease_streams_closed->Increment();
-  TURNPIKE_LOG(kWarning, "lease stream ended",
+  if (std::exchange(is_store_away_, true)) return;  // said before
+  TURNPIKE_LOG(kWarning, "spool-store is away; what it leased to us will be leased again",
                {{"status", status.ToString()}, {"in_progress", uint64_t{works_.size()}}});
 }
 

@@ -119,6 +119,7 @@ class Worker : public SessionOwner {
   absl::Time reopen_time_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration reopen_delay_ ABSL_GUARDED_BY(mu_);
   absl::Time sweep_time_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  bool is_store_away_ ABSL_GUARDED_BY(mu_) = false;
   bool is_draining_ ABSL_GUARDED_BY(mu_) = false;
   std::shared_ptr<Ticker> ticker_;
 };

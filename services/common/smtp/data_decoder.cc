@@ -1,5 +1,7 @@
 #include "services/common/smtp/data_decoder.h"
 
+#include "services/common/smtp/byte_scan.h"
+
 namespace turnpike::smtp {
 
 bool DataDecoder::Decode(absl::string_view* input, std::string* content) {
@@ -34,15 +36,13 @@ bool DataDecoder::Decode(absl::string_view* input, std::string* content) {
         }
         break;
       case State::kText: {
-        const size_t lf = raw.find('\n', next);
-        if (lf == absl::string_view::npos) {
-          state_ = raw.back() == '\r' ? State::kTextCr : State::kText;
-          next = raw.size();
-        } else {
-          const bool has_cr = lf > next && raw[lf - 1] == '\r';
-          state_ = has_cr ? State::kLineStart : State::kText;
-          next = lf + 1;
-        }
+        // Only a dot behind a line's end can matter, or what the next input makes of this one's
+        // end.
+        const size_t lf_dot = FindLfDot(raw, next);
+        const size_t lf = lf_dot == absl::string_view::npos ? raw.size() - 1 : lf_dot;
+        const bool has_cr = raw[lf] == '\n' && lf > next && raw[lf - 1] == '\r';
+        state_ = has_cr ? State::kLineStart : raw[lf] == '\r' ? State::kTextCr : State::kText;
+        next = lf + 1;
         break;
       }
       case State::kTextCr:

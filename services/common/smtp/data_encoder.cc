@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "services/common/smtp/byte_scan.h"
+
 namespace turnpike::smtp {
 
 bool DataEncoder::Encode(absl::string_view piece, std::string* out) {
@@ -11,11 +13,8 @@ bool DataEncoder::Encode(absl::string_view piece, std::string* out) {
   while (!piece.empty()) {
     if (is_line_start && piece.front() == '.') out->push_back('.');
     // The span goes on over all lines that need no dot.
-    size_t span = 0;
-    do {
-      const size_t lf = piece.find('\n', span);
-      span = lf == absl::string_view::npos ? piece.size() : lf + 1;
-    } while (span < piece.size() && piece[span] != '.');
+    const size_t lf = FindLfDot(piece, 0);
+    const size_t span = lf == absl::string_view::npos ? piece.size() : lf + 1;
     out->append(piece.data(), span);
     piece.remove_prefix(span);
     is_line_start = true;

@@ -1,11 +1,49 @@
 #include "services/common/smtp/line_discipline.h"
 
 #include <algorithm>
+#include <cstring>
+
+#include "services/common/smtp/byte_scan.h"
 
 namespace turnpike::smtp {
+namespace {
+
+// The last LF of `bytes`, npos if there is none.
+size_t FindLastLf(absl::string_view bytes) {
+  const void* lf = memrchr(bytes.data(), '\n', bytes.size());
+  return lf == nullptr ? absl::string_view::npos
+                       : static_cast<size_t>(static_cast<const char*>(lf) - bytes.data());
+}
+
+}  // namespace
 
 LineDiscipline::Violation LineDiscipline::Feed(absl::string_view bytes) {
-  if (violation_ != Violation::kNone || bytes.empty()) return violation_;
+  if (violation_ != Violation::kNone || bytes.empty() || FeedClean(bytes)) return violation_;
+  return FeedByLine(bytes);
+}
+
+bool LineDiscipline::FeedClean(absl::string_view bytes) {
+  if (ends_in_cr_ != (bytes.front() == '\n') || !IsCleanText(bytes)) return false;
+  // Lines are short enough if each LF is followed by another within reach: jump to the last that
+  // is.
+  size_t line_begin = 0;
+  size_t line_bytes = line_bytes_;
+  while (bytes.size() - line_begin > line_bytes_max_ - line_bytes) {
+    const size_t reach = line_bytes_max_ - line_bytes + 2;
+    const size_t lf = FindLastLf(bytes.substr(line_begin, reach));
+    if (lf == absl::string_view::npos) return false;
+    line_begin += lf + 1;
+    line_bytes = 0;
+  }
+  const size_t last_lf = FindLastLf(bytes);
+  const bool has_lf = last_lf != absl::string_view::npos;
+  ends_in_cr_ = bytes.back() == '\r';
+  line_bytes_ =
+      (has_lf ? bytes.size() - last_lf - 1 : line_bytes_ + bytes.size()) - (ends_in_cr_ ? 1 : 0);
+  return true;
+}
+
+LineDiscipline::Violation LineDiscipline::FeedByLine(absl::string_view bytes) {
   // Up to `good_bytes` the lines are in order; then NUL is looked for in one pass over them.
   size_t good_bytes = bytes.size();
   const auto violate = [&](Violation violation, size_t offset) {

@@ -34,6 +34,16 @@ struct ReplyCode {
   uint16_t code;
   EnhancedCode enhanced;
   absl::string_view text;
+
+  constexpr bool is_positive() const { return code / 100 == 2; }
+  constexpr bool is_intermediate() const { return code / 100 == 3; }
+  constexpr bool is_transient() const { return code / 100 == 4; }
+  constexpr bool is_permanent() const { return code / 100 == 5; }
+
+  // Appends the reply with its CRLFs. Octets outside 0x20..0x7e become `?`, a line is cut at 512
+  // octets [RFC5321 4.5.3.1.5], and every line of a 2xx, 4xx or 5xx reply carries the enhanced
+  // code, if there is one [RFC2034 4].
+  void AppendTo(std::string* out) const;
 };
 
 // Thread safety: thread-compatible value type.
@@ -52,18 +62,19 @@ class Reply {
   const std::string& text() const { return text_; }  // lines separated by LF, no enhanced code
   std::vector<absl::string_view> lines() const;      // at least one, pointing into text()
 
-  bool is_positive() const { return code_ >= 200 && code_ < 300; }
-  bool is_intermediate() const { return code_ >= 300 && code_ < 400; }
-  bool is_transient() const { return code_ >= 400 && code_ < 500; }
-  bool is_permanent() const { return code_ >= 500 && code_ < 600; }
+  bool is_positive() const { return view().is_positive(); }
+  bool is_intermediate() const { return view().is_intermediate(); }
+  bool is_transient() const { return view().is_transient(); }
+  bool is_permanent() const { return view().is_permanent(); }
 
-  // Appends the reply with its CRLFs. Octets outside 0x20..0x7e become `?`, a line is cut at 512
-  // octets [RFC5321 4.5.3.1.5], and every line of a 2xx, 4xx or 5xx reply carries the enhanced
-  // code, if there is one [RFC2034 4].
-  void AppendTo(std::string* out) const;
+  // As it goes over the wire; see ReplyCode::AppendTo.
+  void AppendTo(std::string* out) const { view().AppendTo(out); }
 
   // The same, but only the first line of the text: for clients that read one line. (ETRN, ATRN)
   void AppendOneLineTo(std::string* out) const;
+
+  // The same reply without a copy of its text; valid as long as this one is.
+  ReplyCode view() const { return {code_, enhanced_, text_}; }
 
   std::string ToString() const;  // for logs and tests: `550 5.1.1 No such user`
 

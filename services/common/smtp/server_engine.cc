@@ -10,6 +10,15 @@
 #include "services/common/smtp/reply_codes.h"
 
 namespace turnpike::smtp {
+namespace {
+
+// Clients of ETRN and ATRN read one line, and the next would be taken for something else.
+ReplyCode FirstLine(ReplyCode reply) {
+  reply.text = reply.text.substr(0, reply.text.find('\n'));
+  return reply;
+}
+
+}  // namespace
 
 ServerEngine::ServerEngine(std::shared_ptr<const ServerOptions> options, Start start)
     : options_(std::move(options)),
@@ -137,9 +146,9 @@ ServerEngine::MaybeEvent ServerEngine::HandleEndOfMessage() {
     return Ask(Question::kEndOfContent,
                event::EndOfContent{content_->content_bytes(), content_->facts()});
   }
-  Say(*content_->refusal());
+  Say(content_->refusal()->view());
   const bool has_bare_newline = content_->has_bare_newline();
-  CountRefusal(*content_->refusal());
+  CountRefusal(content_->refusal()->view());
   EndTransaction();
   if (has_bare_newline) Finish(event::Close::Reason::kBareNewline);
   return std::nullopt;
@@ -150,9 +159,9 @@ ServerEngine::MaybeEvent ServerEngine::HandleEndOfChunk() {
     const Reply refusal = *content_->refusal();
     is_orphan_chunk_ = false;
     content_.reset();
-    return Error(refusal);
+    return Error(refusal.view());
   }
-  Say(content_->refusal() ? *content_->refusal() : Reply(kChunkOk));
+  Say(content_->refusal() ? content_->refusal()->view() : kChunkOk);
   if (content_->has_bare_newline()) Finish(event::Close::Reason::kBareNewline);
   return std::nullopt;
 }
@@ -177,10 +186,10 @@ ServerEngine::MaybeEvent ServerEngine::Ask(Question question, ServerEvent event)
   return event;
 }
 
-void ServerEngine::Answer(const Reply& reply) {
+void ServerEngine::Resolve(const ReplyCode& reply) {
   ABSL_HARDENING_ASSERT(question_ != Question::kNone);
   const Question question = std::exchange(question_, Question::kNone);
-  if (reply.code() == kShuttingDown.code) return Terminate(reply);  // [RFC5321 3.8]
+  if (reply.code == kShuttingDown.code) return Terminate(reply);  // [RFC5321 3.8]
   switch (question) {
     case Question::kNone:
       return;
@@ -202,14 +211,14 @@ void ServerEngine::Answer(const Reply& reply) {
       Say(reply);
       return CountRefusal(reply);
     case Question::kContentStart:
-      return AnswerContentStart(reply);
+      return ResolveContentStart(reply);
     case Question::kEndOfContent:
       // Where responsibility for the message moves. (PL-3)
       if (reply.is_positive()) idle_command_count_ = 0;
       Say(reply);
       return EndTransaction();
     case Question::kAuth:
-      return AnswerAuth(reply);
+      return ResolveAuth(reply);
     case Question::kUnofferedAuth:
       Error(reply);
       return;
@@ -221,9 +230,9 @@ void ServerEngine::Answer(const Reply& reply) {
       }
       return;
     case Question::kEtrn:
-      return reply.AppendOneLineTo(&output_);
+      return Say(FirstLine(reply));
     case Question::kAtrn:
-      reply.AppendOneLineTo(&output_);
+      Say(FirstLine(reply));
       if (reply.is_positive()) {
         input_.Clear();  // nothing that came before our reply can be the peer's greeting
         phase_ = Phase::kTurned;
@@ -242,21 +251,21 @@ void ServerEngine::Accept() {
     case Question::kConnected:
       return Answer(Reply(kGreeting, absl::StrCat(options_->host_name, " ", kGreeting.text)));
     case Question::kHello:
-      return Answer(kHello);
+      return Resolve(kHello);
     case Question::kMail:
-      return Answer(kSenderOk);
+      return Resolve(kSenderOk);
     case Question::kRcpt:
-      return Answer(kRecipientOk);
+      return Resolve(kRecipientOk);
     case Question::kEndOfContent:
-      return Answer(kMessageAccepted);
+      return Resolve(kMessageAccepted);
     case Question::kAuth:
-      return Answer(kAuthenticated);
+      return Resolve(kAuthenticated);
     case Question::kStartTls:
-      return Answer(kReadyForTls);
+      return Resolve(kReadyForTls);
     case Question::kEtrn:
-      return Answer(kQueuingStarted);
+      return Resolve(kQueuingStarted);
     case Question::kAtrn:
-      return Answer(kReversing);
+      return Resolve(kReversing);
   }
 }
 
@@ -267,7 +276,7 @@ void ServerEngine::AcceptContent(std::string* sink) {
   if (content_->mode() == ContentReceiver::Mode::kData) Say(kStartMailInput);
 }
 
-void ServerEngine::AnswerContentStart(const Reply& reply) {
+void ServerEngine::ResolveContentStart(const ReplyCode& reply) {
   if (transaction_->chunk_count == 0) return Say(reply);
   SwallowChunk(reply);
 }
@@ -279,7 +288,7 @@ void ServerEngine::Challenge(absl::string_view challenge) {
   absl::StrAppend(&output_, kChallenge.code, " ", absl::Base64Escape(challenge), "\r\n");
 }
 
-void ServerEngine::AnswerAuth(const Reply& reply) {
+void ServerEngine::ResolveAuth(const ReplyCode& reply) {
   phase_ = Phase::kCommands;
   Say(reply);
   if (reply.is_positive()) {
@@ -305,7 +314,7 @@ void ServerEngine::OnTlsStarted() {
 void ServerEngine::Terminate(const Reply& reply) {
   question_ = Question::kNone;
   if (phase_ == Phase::kTurned || phase_ == Phase::kClosed) return;
-  Say(reply);
+  Say(reply.view());
   Finish(event::Close::Reason::kAnswer);
 }
 
@@ -321,7 +330,7 @@ void ServerEngine::Finish(event::Close::Reason reason) {
 
 // --- Counting ---
 
-ServerEngine::MaybeEvent ServerEngine::Error(const Reply& reply) {
+ServerEngine::MaybeEvent ServerEngine::Error(const ReplyCode& reply) {
   Say(reply);
   if (++error_count_ > options_->errors_max) {
     Say(kTooManyErrors);
@@ -343,7 +352,7 @@ bool ServerEngine::CountIdle() {
   return false;
 }
 
-void ServerEngine::CountRefusal(const Reply& reply) {
+void ServerEngine::CountRefusal(const ReplyCode& reply) {
   if (!reply.is_permanent() || ++refusal_count_ <= options_->refusals_max) return;
   Say(kTooManyErrors);
   Finish(event::Close::Reason::kTooManyRefusals);

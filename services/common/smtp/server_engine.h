@@ -174,7 +174,7 @@ class ServerEngine {
 
   // Answers the open question. A 421 ends the session after it. A negative answer to Connected,
   // Hello, Mail, … leaves the state as it was.
-  void Answer(const Reply& reply);
+  void Answer(const Reply& reply) { Resolve(reply.view()); }
 
   // Answers the open question with its ordinary positive reply.
   void Accept();
@@ -280,18 +280,19 @@ class ServerEngine {
   void ResetOffer();
   const Capabilities& ParameterOffer() const;
 
-  MaybeEvent Error(const Reply& reply);     // a command refused for form or order
-  MaybeEvent Idle(const ReplyCode& reply);  // a command that brings no mail
-  bool CountIdle();                         // false: that was one too many
-  MaybeEvent CancelAuth(const Reply& reply);
+  MaybeEvent Error(const ReplyCode& reply);  // a command refused for form or order
+  MaybeEvent Idle(const ReplyCode& reply);   // a command that brings no mail
+  bool CountIdle();                          // false: that was one too many
+  MaybeEvent CancelAuth(const ReplyCode& reply);
   MaybeEvent Ask(Question question, ServerEvent event);
-  void CountRefusal(const Reply& reply);
-  void Say(const Reply& reply) { reply.AppendTo(&output_); }
+  void Resolve(const ReplyCode& reply);  // Answer, without a copy of the reply
+  void CountRefusal(const ReplyCode& reply);
+  void Say(const ReplyCode& reply) { reply.AppendTo(&output_); }
   void SayHello();
   void BeginContent(std::string* sink);
   void SwallowChunk(const Reply& refusal);
-  void AnswerAuth(const Reply& reply);
-  void AnswerContentStart(const Reply& reply);
+  void ResolveAuth(const ReplyCode& reply);
+  void ResolveContentStart(const ReplyCode& reply);
   void EndTransaction();
   void Finish(event::Close::Reason reason);
 

@@ -126,7 +126,7 @@ const Capabilities& ServerEngine::ParameterOffer() const {
 
 ServerEngine::MaybeEvent ServerEngine::HandleHello(absl::string_view argument, bool is_extended) {
   ReplyOr<std::string> name = ParseHello(argument);
-  if (!name.ok()) return Error(name.reply());
+  if (!name.ok()) return Error(name.reply().view());
   if (!CountIdle()) return std::nullopt;
   pending_hello_name_ = *name;
   pending_is_extended_ = is_extended;
@@ -144,14 +144,14 @@ ServerEngine::MaybeEvent ServerEngine::HandleHello(absl::string_view argument, b
 void ServerEngine::SayHello() {
   std::string text = options_->host_name;
   if (is_extended_) offered_.AppendKeywordLines(&text);
-  Say(Reply(kHello, text));
+  Say({kHello.code, kHello.enhanced, text});
 }
 
 ServerEngine::MaybeEvent ServerEngine::HandleMail(absl::string_view argument) {
   if (hello_name_.empty() || transaction_) return Error(kBadSequence);
   if (options_->role == ServerRole::kSubmission && !is_authenticated_) return Error(kAuthRequired);
   ReplyOr<MailCommand> command = ParseMail(argument, ParameterOffer(), options_->address_limits);
-  if (!command.ok()) return Error(command.reply());
+  if (!command.ok()) return Error(command.reply().view());
   MailCommand mail = *std::move(command);
   const uint64_t size_bytes_max = options_->offered.size_bytes_max;
   if (size_bytes_max > 0 && mail.parameters.size_bytes.value_or(0) > size_bytes_max) {
@@ -174,7 +174,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleRcpt(absl::string_view argument) {
   }
   ReplyOr<RcptCommand> command =
       ParseRcpt(argument, ParameterOffer(), options_->address_limits, transaction_->is_smtp_utf8);
-  if (!command.ok()) return Error(command.reply());
+  if (!command.ok()) return Error(command.reply().view());
   RcptCommand rcpt = *std::move(command);
   return Ask(Question::kRcpt, event::Rcpt{std::move(rcpt.path), std::move(rcpt.parameters)});
 }
@@ -194,7 +194,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleBdat(absl::string_view argument) {
   const ReplyOr<BdatCommand> command = ParseBdat(argument);
   if (!command.ok()) {
     // Where the chunk ends, and the next command begins, cannot be known.
-    Say(command.reply());
+    Say(command.reply().view());
     Finish(event::Close::Reason::kBadChunkSize);
     return std::nullopt;
   }
@@ -259,7 +259,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleAuth(absl::string_view argument) {
   // [RFC4954 4] once a session, never in a transaction.
   if (!is_extended_ || is_authenticated_ || transaction_) return Error(kBadSequence);
   ReplyOr<AuthCommand> command = ParseAuth(argument);
-  if (!command.ok()) return Error(command.reply());
+  if (!command.ok()) return Error(command.reply().view());
   AuthCommand auth = *std::move(command);
   if (!offered_.offers_auth(auth.mechanism)) {
     Capabilities under_tls;
@@ -277,7 +277,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleAuthLine(absl::string_view line) {
   return Ask(Question::kAuth, event::AuthResponse{*std::move(response)});
 }
 
-ServerEngine::MaybeEvent ServerEngine::CancelAuth(const Reply& reply) {
+ServerEngine::MaybeEvent ServerEngine::CancelAuth(const ReplyCode& reply) {
   phase_ = Phase::kCommands;
   Error(reply);
   return event::AuthCancelled{};
@@ -286,7 +286,7 @@ ServerEngine::MaybeEvent ServerEngine::CancelAuth(const Reply& reply) {
 ServerEngine::MaybeEvent ServerEngine::HandleEtrn(absl::string_view argument) {
   if (hello_name_.empty() || transaction_) return Error(kBadSequence);  // [RFC1985 5.3]
   ReplyOr<EtrnCommand> command = ParseEtrn(argument);
-  if (!command.ok()) return Error(command.reply());
+  if (!command.ok()) return Error(command.reply().view());
   if (!CountIdle()) return std::nullopt;
   return Ask(Question::kEtrn, event::Etrn{*std::move(command)});
 }
@@ -295,7 +295,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleAtrn(absl::string_view argument) {
   if (!is_extended_ || transaction_) return Error(kBadSequence);
   if (!is_authenticated_) return Error(kAuthRequired);  // [RFC2645 5.2.1]
   ReplyOr<AtrnCommand> command = ParseAtrn(argument);
-  if (!command.ok()) return Error(command.reply());
+  if (!command.ok()) return Error(command.reply().view());
   return Ask(Question::kAtrn, event::Atrn{*std::move(command)});
 }
 

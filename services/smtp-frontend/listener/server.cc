@@ -66,7 +66,8 @@ class Server::Impl {
                              .domain_classes = &domain_classes_,
                              .metrics = &metrics_,
                              .buffers = &thread->buffers,
-                             .offers = &thread->offers};
+                             .offers = &thread->offers,
+                             .policy_warning_time = &thread->policy_warning_time};
       threads_.push_back(std::move(thread));
     }
   }
@@ -170,6 +171,7 @@ class Server::Impl {
     std::unique_ptr<auth::Policy> policy;
     BufferPool buffers;
     Offers offers;
+    absl::Time policy_warning_time = absl::InfinitePast();
     SessionEnvironment environment;
     absl::flat_hash_set<Session*> sessions;
   };

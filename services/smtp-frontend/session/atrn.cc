@@ -32,7 +32,7 @@ asio::awaitable<void> Session::On(smtp::event::Atrn event) {
     if (reply.is_positive()) reply = smtp::kAtrnUnavailable;
     atrn_session_.reset();
     atrn_watch_.reset();
-    NoteRefusal(reply, "atrn");
+    if (reply.code() != smtp::kYouHaveNoMail.code) NoteRefusal(reply, "atrn");
   } else {
     atrn_grant_ = std::move(*answer->mutable_grant());
   }

@@ -55,6 +55,8 @@ struct SessionEnvironment {
   Metrics* metrics = nullptr;
   BufferPool* buffers = nullptr;
   Offers* offers = nullptr;
+  // When the policy's absence was logged last: each session would tell the same.
+  absl::Time* policy_warning_time = nullptr;
 };
 
 }  // namespace turnpike::frontend

@@ -25,6 +25,7 @@ namespace {
 
 // How long a last word may take to reach a client that does not read.
 constexpr absl::Duration kFarewellTime = absl::Seconds(2);
+constexpr absl::Duration kPolicyWarningInterval = absl::Seconds(1);
 
 std::string NewSessionId() {
   return absl::StrCat(absl::Hex(base::RandomUint64() >> 16, absl::kZeroPad12));
@@ -212,11 +213,15 @@ asio::awaitable<absl::StatusOr<auth::v1::Answer>> Session::Ask(auth::v1::Questio
       };
   absl::StatusOr<auth::v1::Answer> answer =
       co_await net::Await<absl::StatusOr<auth::v1::Answer>>(std::move(start));
-  if (!answer.ok()) {
-    TURNPIKE_LOG(kWarning, "policy not available",
-                 {{"session", id_}, {"error", answer.status().ToString()}});
-  }
+  if (!answer.ok()) WarnOfPolicy(answer.status());
   co_return answer;
+}
+
+void Session::WarnOfPolicy(const absl::Status& status) {
+  const absl::Time now = absl::Now();
+  if (now - *environment_.policy_warning_time < kPolicyWarningInterval) return;
+  *environment_.policy_warning_time = now;
+  TURNPIKE_LOG(kWarning, "policy not available", {{"session", id_}, {"error", status.ToString()}});
 }
 
 void Session::Refuse(const auth::v1::Verdict& verdict) {

@@ -100,6 +100,7 @@ class Session : public std::enable_shared_from_this<Session> {
   static asio::awaitable<void> SayFarewell(std::shared_ptr<Session> self);
 
   asio::awaitable<absl::StatusOr<auth::v1::Answer>> Ask(auth::v1::Question question);
+  void WarnOfPolicy(const absl::Status& status);
   // Answers the open question of the engine as a verdict that does not accept wants it.
   void Refuse(const auth::v1::Verdict& verdict);
   // The same with a reply of our own.

@@ -1,0 +1,10 @@
+// libFuzzer's way into FuzzContent.
+#include <cstddef>
+#include <cstdint>
+
+#include "services/common/smtp/fuzz/targets.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  turnpike::smtp::fuzz::FuzzContent({reinterpret_cast<const char*>(data), size});
+  return 0;
+}

@@ -131,7 +131,7 @@ class TurnpikeUnderTest:
         return [process.pid for process in self.turnpike.processes.values()]
 
     def queued(self):
-        return int(self.turnpike.metric("spool-store", "turnpike_spool_recipients", queue="delivery"))
+        return int(self.turnpike.metric("spool-store", "turnpike_spool_deliveries", queue="delivery"))
 
     def drain(self, taker):
         taker(self.turnpike.ports["odmr"])

@@ -29,11 +29,15 @@ def queue_counts(turnpike, domain):
     return queue.held, queue.ready, queue.deferred, queue.leased
 
 
-def submit(port, domain, count=1, first=1, sender="ann@sender.test", recipients=None, size=0):
-    """Sends `count` numbered messages for a gateway's domain; their contents."""
+def submit(port, domain, count=1, first=1, sender="ann@sender.test", recipients=None, size=0,
+           as_gateway=None):
+    """Sends `count` numbered messages for a gateway's domain; their contents. `as_gateway` logs in
+    first, on a listener that takes PLAIN in clear."""
     contents = []
     with Client(port) as client:
         client.ehlo()
+        if as_gateway:
+            assert client.auth_plain(as_gateway, PASSWORD).startswith("235")
         for number in range(first, first + count):
             content = message(number, size)
             answer = client.mail(sender, recipients or [f"user{number}@{domain}"], content)

@@ -81,8 +81,8 @@ def test_au_13_smtplib_logs_in_and_sends(turnpike):
 
 def test_au_13_gnu_sasl_logs_in_by_scram(turnpike):
     result = subprocess.run(
-        ["gsasl", "--client", "--smtp", "--connect", f"127.0.0.1:{turnpike.ports['submission']}",
-         "--starttls", "--x509-ca-file=", "--mechanism", "SCRAM-SHA-256", "--no-cb",
+        ["gsasl", "--client", "--smtp", "--connect", f"127.0.0.1:{turnpike.ports['mx']}",
+         "--no-starttls", "--mechanism", "SCRAM-SHA-256", "--no-cb",
          "--authentication-id", SCRAM_ACCOUNT, "--password", "pencil", "--verbose"],
         capture_output=True, text=True, input="QUIT\r\n", timeout=30)
     assert "235" in result.stdout + result.stderr, result.stdout + result.stderr

@@ -189,10 +189,8 @@ def test_dq_34_recorded_before_the_next_end_of_data(turnpike):
 
 
 def test_dq_34_5xx_returns_that_recipient_and_4xx_keeps_it(turnpike):
-    with Client(turnpike.ports["mx"]) as client:
-        client.ehlo()
-        client.mail("boss@second.test", ["good@customer.test", "gone@customer.test",
-                                         "later@customer.test"], message(1))
+    submit(turnpike.ports["mx"], "customer.test", sender="boss@second.test", as_gateway="second.test",
+           recipients=["good@customer.test", "gone@customer.test", "later@customer.test"])
 
     def respond(stage, text, session):
         if stage == "rcpt" and "gone@" in text:
@@ -226,6 +224,7 @@ def test_dq_35_uses_what_the_peer_offers(turnpike):
 def test_dq_35_8bit_to_a_peer_without_8bitmime_is_returned_not_mangled(turnpike):
     with Client(turnpike.ports["mx"]) as client:
         client.ehlo()
+        client.auth_plain("second.test", PASSWORD)
         answer = client.mail("boss@second.test", ["x@customer.test"],
                              "Subject: x\r\n\r\nhä\r\n".encode(), " BODY=8BITMIME")
         assert answer.startswith("250")

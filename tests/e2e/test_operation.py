@@ -33,7 +33,7 @@ def test_pl_50_metrics_are_clean(turnpike, service):
 def test_pl_50_figures_follow_the_mail(turnpike):
     assert turnpike.metric("smtp-frontend", "turnpike_smtp_messages_received_total") == 5
     assert turnpike.metric("smtp-frontend", "turnpike_smtp_connections_total", listener="mx") >= 2
-    wait_for(lambda: turnpike.metric("spool-store", "turnpike_spool_recipients",
+    wait_for(lambda: turnpike.metric("spool-store", "turnpike_spool_deliveries",
                                      queue="gateway", state="held") == 2)
     assert turnpike.metric("spool-store", "turnpike_spool_enqueued_total", queue="gateway") == 5
     assert turnpike.metric("spool-store", "turnpike_spool_completed_total", outcome="delivered") == 3

@@ -35,7 +35,7 @@ def test_pl_01_each_role_offers_its_own(turnpike):
         offered = client.ehlo()
         assert "STARTTLS" in offered and "ATRN" not in offered
     with Client(turnpike.ports["submission"]) as client:
-        assert "AUTH" not in client.ehlo(), "no clear-text mechanism before TLS"
+        assert not {"PLAIN", "LOGIN"} & set(client.ehlo().get("AUTH", "").split()), "before TLS"
         client.starttls()
         assert "PLAIN" in client.ehlo()["AUTH"].split()
         assert client.ask("MAIL FROM:<ann@office.test>").startswith("530 5.7.0")
@@ -77,7 +77,7 @@ def test_pl_02_pipelined_transaction_in_one_packet(turnpike):
 
 def test_pl_02_bdat_in_two_chunks_arrives_whole(turnpike):
     atrn(turnpike.ports["odmr"], "other.test")
-    content = b"Subject: chunks\r\n\r\n.leading dot\r\n" + b"x" * 50000 + b"\r\n"
+    content = b"Subject: chunks\r\n\r\n.leading dot\r\n" + (b"x" * 98 + b"\r\n") * 500
     with Client(turnpike.ports["mx"]) as client:
         client.ehlo()
         client.ask("MAIL FROM:<ann@sender.test>")
@@ -192,7 +192,7 @@ def test_pl_04_received_is_added_and_a_loop_refused(turnpike):
     atrn(turnpike.ports["odmr"], "other.test")
     submit(turnpike.ports["mx"], "other.test")
     _, server = atrn(turnpike.ports["odmr"], "other.test")
-    field = server.messages[0].content.split(b"\r\nFrom:")[0]
+    field = b" ".join(server.messages[0].content.split(b"\r\nFrom:")[0].split())
     assert b"from client.test (" in field and b"127.0.0.1" in field and b"gate.turnpike.test" in field
     assert b"with ESMTP id " in field
     looping = b"".join(b"Received: from a by b; Mon, 1 Jan 2024 00:00:00 +0000\r\n" for _ in range(60))

@@ -88,7 +88,7 @@ def test_pl_21_a_repeated_enqueue_makes_no_second_message(start):
     from protos.turnpike.spool.v1 import spool_pb2
     request = spool_pb2.EnqueueRequest()
     new = request.items.add().message
-    new.message_id = bytes.fromhex("0193a5b0c0007abc8def0123456789ab")
+    new.message_id = int(time.time() * 1000).to_bytes(6, "big") + bytes.fromhex("7abc8def0123456789ab")
     new.envelope.return_path = b"ann@sender.test"
     new.inline_content = message(1)
     new.content_bytes = len(new.inline_content)
@@ -127,7 +127,9 @@ def test_pl_22_a_lease_ends_with_its_stream_and_is_taken_by_one_only(start):
     from gateways import login
     first = login(turnpike.ports["odmr"], "customer.test")
     assert first.ask("ATRN").startswith("250")
-    first.send("220 wait\r\n".encode())
+    first.send("220 wait")
+    assert first.line().startswith("EHLO")
+    first.send("250 wait")
     wait_for(lambda: queue_counts(turnpike, "customer.test")[3] > 0, what="leases of the first")
     first.close()
     wait_for(lambda: queue_counts(turnpike, "customer.test")[3] == 0, what="leases ending")

@@ -18,7 +18,7 @@ maillog_file_prefixes = {folder}/log
 mail_owner = postfix
 setgid_group = postdrop
 myhostname = {hostname}
-inet_interfaces = {address}
+inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 mynetworks = 127.0.0.0/8
 mydestination =
@@ -114,11 +114,12 @@ class Postfix:
         (self.config / "master.cf").write_text(MASTER_CF.format(**values))
 
     def _postfix(self, verb):
-        result = subprocess.run(["postfix", "-c", str(self.config), verb], capture_output=True,
-                                text=True, stdin=subprocess.DEVNULL)
+        # Postfix says what is wrong only to a terminal, before its log is open.
+        result = subprocess.run(["script", "--quiet", "--return", "--command",
+                                 f"postfix -c {self.config} {verb}", "/dev/null"],
+                                capture_output=True, text=True, stdin=subprocess.DEVNULL)
         if result.returncode != 0 and verb != "stop":
-            log = self.folder / "log" / "mail.log"
-            raise RuntimeError(f"postfix {verb}: {result.stderr}{log.read_text() if log.exists() else ''}")
+            raise RuntimeError(f"postfix {verb}: {result.stdout}")
 
     def start(self):
         # Debian's Postfix looks for its programs' folder to be world searchable all the way down.

@@ -98,10 +98,12 @@ class Client:
             return True
 
     def close(self):
-        try:
-            self.socket.close()
-        except OSError:
-            pass
+        """Closes the connection; the file object would keep it open."""
+        for part in (self.file, self.socket):
+            try:
+                part.close()
+            except OSError:
+                pass
 
 
 def stuff(content):

@@ -21,6 +21,13 @@ def binary(service):
     return TOP / "bazel-bin" / "services" / service / service
 
 
+class _PlainDumper(yaml.SafeDumper):
+    """Writes equal values out each time: the services read no anchors."""
+
+    def ignore_aliases(self, data):
+        return True
+
+
 class Turnpike:
     """Five services with one configuration, in `folder`.
 
@@ -57,8 +64,10 @@ class Turnpike:
         self.config = self.folder / "turnpike.yaml"
         self.write_config()
 
-    def write_config(self):
-        self.config.write_text(yaml.safe_dump(self.settings, sort_keys=False))
+    def write_config(self, path=None, settings=None):
+        """Writes the YAML document; of other settings to another file when given."""
+        (path or self.config).write_text(
+            yaml.dump(settings or self.settings, Dumper=_PlainDumper, sort_keys=False))
 
     def __enter__(self):
         self.start()

@@ -21,8 +21,9 @@ class IoThreads {
   explicit IoThreads(size_t count);
   IoThreads(const IoThreads&) = delete;
   IoThreads& operator=(const IoThreads&) = delete;
-  // Stops and joins. What was spawned is destroyed with its context, so it must not be in the midst
-  // of an operation of another thread (net::Await) then.
+  // Stops and joins, then destroys one context after the other, and with it what was spawned there
+  // and has not ended. Nothing of it may be in the midst of an operation of another thread
+  // (net::Await) then, or hold sockets and timers of another context.
   ~IoThreads();
 
   size_t size() const;

@@ -1,5 +1,7 @@
 #include "services/common/net/listener.h"
 
+#include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <asio/awaitable.hpp>
@@ -10,6 +12,7 @@
 #include <asio/steady_timer.hpp>
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,11 +24,45 @@ namespace turnpike::net {
 namespace {
 
 constexpr std::chrono::milliseconds kPause(50);
+// Connections taken in a row before others on the thread have a turn.
+constexpr int kBatchMax = 64;
 
-// Whether the connection that was next is at fault, rather than this process or machine.
-bool IsOfOneConnection(const asio::error_code& error) {
-  return error == asio::error::connection_aborted || error == asio::error::interrupted ||
-         error == asio::error::try_again;
+// Closes what nobody has taken over.
+class Descriptor {
+ public:
+  explicit Descriptor(int descriptor) : descriptor_(descriptor) {}
+  Descriptor(Descriptor&& other) noexcept : descriptor_(std::exchange(other.descriptor_, -1)) {}
+  Descriptor& operator=(Descriptor&&) = delete;
+  ~Descriptor() {
+    if (descriptor_ >= 0) close(descriptor_);
+  }
+  int Release() { return std::exchange(descriptor_, -1); }
+
+ private:
+  int descriptor_;
+};
+
+// What a connection on its way to its thread needs. It has nothing of asio's: it may be destroyed
+// with that thread's context when the acceptor's is gone already.
+struct Receiver {
+  Listener::OnSocket on_socket;
+  std::atomic<bool> stopped{false};
+};
+
+// On the thread of `target`.
+void Receive(Receiver& receiver, asio::io_context& target, const asio::ip::tcp& protocol,
+             Descriptor descriptor) {
+  if (receiver.stopped) return;
+  asio::ip::tcp::socket socket(target);
+  asio::error_code error;
+  const int number = descriptor.Release();
+  socket.assign(protocol, number, error);
+  if (error) {
+    close(number);
+    return;
+  }
+  socket.set_option(asio::ip::tcp::no_delay(true), error);
+  receiver.on_socket(std::move(socket));
 }
 
 }  // namespace
@@ -37,7 +74,9 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
         home_(threads.Next()),
         acceptor_(home_),
         timer_(home_),
-        on_socket_(std::move(on_socket)) {}
+        receiver_(std::make_shared<Receiver>()) {
+    receiver_->on_socket = std::move(on_socket);
+  }
 
   absl::Status Begin(const std::string& listen) {
     absl::StatusOr<ListeningSocket> socket = ListenTcp(listen);
@@ -46,10 +85,12 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
     acceptor_.assign(socket->is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
                      socket->descriptor, error);
     if (error) {
-      ::close(socket->descriptor);
+      close(socket->descriptor);
       return absl::UnavailableError(absl::StrCat(listen, ": ", error.message()));
     }
-    port_ = acceptor_.local_endpoint(error).port();
+    const asio::ip::tcp::endpoint local = acceptor_.local_endpoint(error);
+    protocol_ = local.protocol();
+    port_ = local.port();
     address_ = std::move(socket->address);
     // The coroutine ends by Stop only; asio reports an exception of its own by ending the process.
     asio::co_spawn(home_, Run(shared_from_this()), asio::detached);
@@ -57,7 +98,7 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
   }
 
   void Stop() {
-    if (stopped_.exchange(true)) return;
+    if (receiver_->stopped.exchange(true)) return;
     asio::post(home_, [self = shared_from_this()] {
       asio::error_code ignored;
       self->acceptor_.close(ignored);
@@ -71,24 +112,37 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
 
  private:
   static asio::awaitable<void> Run(std::shared_ptr<Loop> self) {
-    while (!self->stopped_) {
-      asio::io_context& target = self->threads_.Next();
-      auto [error, socket] = co_await self->acceptor_.async_accept(target, kAwait);
-      if (!error) {
-        self->HandOver(target, std::move(socket));
-      } else if (!IsOfOneConnection(error) && !self->stopped_) {
-        self->pause_count_.fetch_add(1, std::memory_order_relaxed);
-        self->timer_.expires_after(kPause);
-        co_await self->timer_.async_wait(kAwait);
-      }
+    while (!self->receiver_->stopped) {
+      co_await self->acceptor_.async_wait(asio::ip::tcp::acceptor::wait_read, kAwait);
+      const bool may_go_on = self->AcceptSome();
+      if (may_go_on) continue;
+      self->pause_count_.fetch_add(1, std::memory_order_relaxed);
+      self->timer_.expires_after(kPause);
+      co_await self->timer_.async_wait(kAwait);
     }
   }
 
-  void HandOver(asio::io_context& target, asio::ip::tcp::socket socket) {
-    asio::error_code ignored;
-    socket.set_option(asio::ip::tcp::no_delay(true), ignored);
-    asio::post(target, [self = shared_from_this(), socket = std::move(socket)]() mutable {
-      if (!self->stopped_) self->on_socket_(std::move(socket));
+  // False when something has run out, or the network is down: it will pass.
+  bool AcceptSome() {
+    for (int i = 0; i < kBatchMax && !receiver_->stopped; ++i) {
+      const int descriptor =
+          accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (descriptor >= 0) {
+        HandOver(Descriptor(descriptor));
+      } else if (errno == EAGAIN) {
+        return true;
+      } else if (errno != ECONNABORTED && errno != EINTR) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  void HandOver(Descriptor descriptor) {
+    asio::io_context& target = threads_.Next();
+    asio::post(target, [receiver = receiver_, &target, protocol = *protocol_,
+                        descriptor = std::move(descriptor)]() mutable {
+      Receive(*receiver, target, protocol, std::move(descriptor));
     });
   }
 
@@ -96,10 +150,10 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
   asio::io_context& home_;  // of the acceptor and the timer
   asio::ip::tcp::acceptor acceptor_;
   asio::steady_timer timer_;
-  const OnSocket on_socket_;
+  const std::shared_ptr<Receiver> receiver_;
+  std::optional<asio::ip::tcp> protocol_;  // of the listening socket; set by Begin
   std::string address_;
   uint16_t port_ = 0;
-  std::atomic<bool> stopped_{false};
   std::atomic<int64_t> pause_count_{0};
 };
 

@@ -135,6 +135,25 @@ TEST_F(ListenerTest, StopFreesThePort) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+// For AddressSanitizer: connections may be anywhere on their way.
+TEST(ListenerShutdownTest, ThreadsMayEndWithConnectionsOnTheirWay) {
+  for (int round = 0; round < 50; ++round) {
+    asio::io_context client_context;
+    std::vector<tcp::socket> clients;
+    IoThreads threads(3);
+    auto listener = Listener::Start("127.0.0.1:0", threads, [](tcp::socket) {});
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    for (int i = 0; i < round % 8; ++i) {
+      clients.emplace_back(client_context);
+      asio::error_code ignored;
+      clients.back().connect(
+          tcp::endpoint(asio::ip::address_v4::loopback(), (*listener)->port()), ignored);
+    }
+    if (round % 2 == 0) threads.Stop();
+    listener->reset();
+  }
+}
+
 TEST_F(ListenerTest, AcceptsAgainAfterDescriptorsHaveRunOut) {
   Start("127.0.0.1:0");
   Connect(asio::ip::address_v4::loopback());  // the client's context needs descriptors too

@@ -32,7 +32,8 @@ class Store {
   class Upload {
    public:
     virtual ~Upload() = default;
-    virtual void Append(v1::ContentChunk chunk) = 0;
+    // `done`: the piece is written, not synced.
+    virtual void Append(v1::ContentChunk chunk, absl::AnyInvocable<void()> done) = 0;
     virtual void Abort(absl::string_view message_id) = 0;
   };
 

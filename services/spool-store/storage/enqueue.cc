@@ -50,8 +50,12 @@ void BuildDrop(CommitContext& context, const std::string& id, const Pieces& piec
 
 class AppendOperation : public Operation {
  public:
-  AppendOperation(const Engine& engine, std::shared_ptr<UploadState> state, v1::ContentChunk chunk)
-      : engine_(engine), state_(std::move(state)), chunk_(std::move(chunk)) {}
+  AppendOperation(const Engine& engine, std::shared_ptr<UploadState> state, v1::ContentChunk chunk,
+                  absl::AnyInvocable<void()> done)
+      : engine_(engine),
+        state_(std::move(state)),
+        chunk_(std::move(chunk)),
+        done_(std::move(done)) {}
 
   void Build(CommitContext& context) override {
     std::unique_ptr<Pieces>& slot = state_->messages[chunk_.message_id()];
@@ -85,7 +89,7 @@ class AppendOperation : public Operation {
     auto found = state_->messages.find(chunk_.message_id());
     if (found != state_->messages.end()) found->second->is_broken = true;
   }
-  void Answer() override {}
+  void Answer() override { std::move(done_)(); }
   // The commit of the message syncs the pieces too.
   bool needs_sync() const override { return false; }
 
@@ -93,6 +97,7 @@ class AppendOperation : public Operation {
   const Engine& engine_;
   const std::shared_ptr<UploadState> state_;
   const v1::ContentChunk chunk_;
+  absl::AnyInvocable<void()> done_;
 };
 
 // Drops one message's pieces, or all that are left.
@@ -128,8 +133,9 @@ class RocksUpload : public Store::Upload {
     engine_.committer.Submit(std::make_unique<DropOperation>(state_, std::nullopt));
   }
 
-  void Append(v1::ContentChunk chunk) override {
-    engine_.committer.Submit(std::make_unique<AppendOperation>(engine_, state_, std::move(chunk)));
+  void Append(v1::ContentChunk chunk, absl::AnyInvocable<void()> done) override {
+    engine_.committer.Submit(
+        std::make_unique<AppendOperation>(engine_, state_, std::move(chunk), std::move(done)));
   }
   void Abort(absl::string_view message_id) override {
     engine_.committer.Submit(std::make_unique<DropOperation>(state_, std::string(message_id)));

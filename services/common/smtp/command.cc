@@ -158,8 +158,11 @@ ReplyOr<EtrnCommand> ParseEtrn(absl::string_view argument) {
   } else if (absl::ConsumePrefix(&argument, "#")) {
     kind = EtrnCommand::Kind::kQueue;
   }
-  std::optional<DomainName> name = ParseFullDomainName(argument);
-  if (!name) return kSyntaxError;
+  // `@com` is well formed: the suffix of everybody's domain. Who may have that is not decided here.
+  absl::StatusOr<DomainName> name = DomainName::Parse(argument);
+  if (!name.ok() || (kind != EtrnCommand::Kind::kSubdomains && !name->has_dot())) {
+    return kSyntaxError;
+  }
   return EtrnCommand{kind, *std::move(name)};
 }
 

@@ -109,12 +109,13 @@ TEST(EtrnTest, KindsAndNamesAreRead) {
   EXPECT_EQ(ParseEtrn("Example.ORG")->kind, EtrnCommand::Kind::kDomain);
   EXPECT_EQ(ParseEtrn("@example.org")->kind, EtrnCommand::Kind::kSubdomains);
   EXPECT_EQ(ParseEtrn("#example.org")->kind, EtrnCommand::Kind::kQueue);
+  EXPECT_EQ(ParseEtrn("@org")->name.ascii(), "org");
   EXPECT_EQ(ParseEtrn("bücher.example")->name.ascii(), "xn--bcher-kva.example");
 }
 
 TEST(EtrnTest, ErrorsHaveTheirCodes) {
   EXPECT_EQ(Code(ParseEtrn("")), "500 5.5.4");
-  for (absl::string_view text : {"com", "@com", "#q", "@", "#", "!example.org", "@@example.org",
+  for (absl::string_view text : {"com", "#q", "@", "#", "!example.org", "@@example.org",
                                  "[192.0.2.1]", "*.org", "example.org.", "a.org b.org", "'||x",
                                  "../../x", "a.org;b.org", "a.org,b.org", "192.0.2.1"}) {
     EXPECT_EQ(Code(ParseEtrn(text)), "501 5.5.4") << text;

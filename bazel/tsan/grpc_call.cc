@@ -32,7 +32,8 @@ void grpc_server_start(grpc_server* server) {
   next(server);
 }
 
-// Every operation starts by this; in a server, one is started before the service's method is called.
+// Every operation starts by this; in a server, one is started before the service's method is
+// called.
 grpc_call_error grpc_call_start_batch(grpc_call* call, const grpc_op* ops, size_t nops, void* tag,
                                       void* reserved) {
   static auto* const next = Next<decltype(grpc_call_start_batch)>("grpc_call_start_batch");

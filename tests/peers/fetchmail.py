@@ -36,5 +36,5 @@ class Fetchmail:
         """Asks for `domains` by ETRN."""
         login_part = f'esmtpname "{login}" esmtppassword "{password}"' if login else ""
         return self.run(
-            f'poll {server} protocol etrn service {port} username "nobody" '
-            f'fetchdomains {",".join(domains)} {login_part}\n', timeout)
+            f'poll {server} protocol etrn service {port} {login_part} '
+            f'username "nobody" fetchdomains {",".join(domains)}\n', timeout)

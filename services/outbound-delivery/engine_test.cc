@@ -271,7 +271,7 @@ TEST_F(EngineTest, EightBitMailNeedsAPeerThatTakesIt) {
 }
 
 TEST_F(EngineTest, FailedTlsHandshakeIsFollowedByAConnectionInClear) {
-  SmtpPeer::Options options = AnswerTo("STARTTLS", "220 go\r\nnot a handshake");
+  SmtpPeer::Options options = AnswerTo("STARTTLS", "220 2.0.0 Go");
   options.keywords = {"PIPELINING", "STARTTLS"};
   SmtpPeer peer(options);
   SetLocalPeer(peer);

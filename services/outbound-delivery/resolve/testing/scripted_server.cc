@@ -14,21 +14,35 @@
 namespace turnpike::delivery::testing_dns {
 
 ScriptedServer::ScriptedServer(Answer answer) : answer_(std::move(answer)) {
-  udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  // The port that UDP was given may be taken for TCP: then another one.
+  constexpr int kTries = 50;
+  bool is_bound = false;
+  for (int i = 0; i < kTries && !is_bound; ++i) {
+    if (i > 0) {
+      close(udp_);
+      close(tcp_);
+    }
+    is_bound = Bind();
+  }
+  TURNPIKE_CHECK(is_bound);
+  udp_thread_ = std::thread([this] { ServeUdp(); });
+  tcp_thread_ = std::thread([this] { ServeTcp(); });
+}
+
+bool ScriptedServer::Bind() {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  TURNPIKE_CHECK(bind(udp_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
   socklen_t length = sizeof(address);
-  getsockname(udp_, reinterpret_cast<sockaddr*>(&address), &length);
-  port_ = ntohs(address.sin_port);
+  udp_ = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   tcp_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int on = 1;
   setsockopt(tcp_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  TURNPIKE_CHECK(bind(tcp_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0);
-  TURNPIKE_CHECK(listen(tcp_, 8) == 0);
-  udp_thread_ = std::thread([this] { ServeUdp(); });
-  tcp_thread_ = std::thread([this] { ServeTcp(); });
+  if (bind(udp_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) return false;
+  getsockname(udp_, reinterpret_cast<sockaddr*>(&address), &length);
+  port_ = ntohs(address.sin_port);
+  return bind(tcp_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0 &&
+         listen(tcp_, 8) == 0;
 }
 
 ScriptedServer::~ScriptedServer() {

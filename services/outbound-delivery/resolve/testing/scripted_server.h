@@ -26,6 +26,7 @@ class ScriptedServer {
   int asked() const { return asked_; }
 
  private:
+  bool Bind();
   std::string Respond(absl::string_view query, bool is_tcp);
   void ServeUdp();
   void ServeTcp();
@@ -33,7 +34,7 @@ class ScriptedServer {
   const Answer answer_;
   int udp_;
   int tcp_;
-  uint16_t port_;
+  uint16_t port_ = 0;
   std::atomic<bool> is_ended_{false};
   std::atomic<int> asked_{0};
   std::thread udp_thread_;

@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,11 +40,22 @@ class SmtpPeer::Dialogue {
       }
       return Say(line, absl::StrCat(reply, "\r\n250 HELP"));
     }
+    if (verb == "STAR") {
+      if (!Say(line, "454 4.7.0 Not here")) return false;
+      if (!was_positive_) return true;
+      char octet;
+      recv(socket_, &octet, 1, 0);  // the client begins; what it hears is no TLS
+      send(socket_, "sorry\r\n", 7, MSG_NOSIGNAL);
+      return false;
+    }
     if (verb == "MAIL") {
-      message_ = Message{.connection = number_, .mail = line};
-      return Say(line, "250 2.1.0 Sender OK");
+      message_ = Message{.connection = number_};
+      if (!Say(line, "250 2.1.0 Sender OK")) return false;
+      if (was_positive_) message_.mail = line;
+      return true;
     }
     if (verb == "RCPT") {
+      if (message_.mail.empty()) return Say(line, "503 5.5.1 MAIL first");
       if (!Say(line, "250 2.1.5 Recipient OK")) return false;
       if (was_positive_) message_.recipients.push_back(line);
       return true;
@@ -69,15 +81,16 @@ class SmtpPeer::Dialogue {
       absl::StrAppend(&message_.content, line, "\r\n");
     }
     if (!peer_.options_.is_lmtp) {
-      if (!Say(".", "250 2.0.0 Taken")) return false;
-      if (was_positive_) Keep(message_);
-      return true;
+      const std::string reply = Choose(".", "250 2.0.0 Taken");
+      if (was_positive_) Keep(message_);  // before the client knows
+      return Give(reply);
     }
     const std::vector<std::string> recipients = message_.recipients;
     for (size_t i = 0; i < recipients.size(); ++i) {
-      if (!Say(absl::StrCat(". ", i), "250 2.0.0 Taken")) return false;
+      const std::string reply = Choose(absl::StrCat(". ", i), "250 2.0.0 Taken");
       message_.recipients = {recipients[i]};
       if (was_positive_) Keep(message_);
+      if (!Give(reply)) return false;
     }
     return true;
   }
@@ -89,19 +102,27 @@ class SmtpPeer::Dialogue {
 
   // Answers `command` by the script, else by `reply`. False: the connection is over.
   bool Say(const std::string& command, const std::string& reply) {
+    return Give(Choose(command, reply));
+  }
+
+  std::string Choose(const std::string& command, const std::string& reply) {
     std::string said = reply;
     if (peer_.options_.script) {
       const std::optional<std::string> scripted = peer_.options_.script(number_, command);
       if (scripted) said = *scripted;
     }
+    was_positive_ = said[0] == '2';
+    was_intermediate_ = said[0] == '3';
+    return said;
+  }
+
+  bool Give(std::string said) {
     if (said == kHangUp) return false;
     if (said == kSilence) {
       std::string line;
       while (ReadLine(&line)) continue;
       return false;
     }
-    was_positive_ = said[0] == '2';
-    was_intermediate_ = said[0] == '3';
     absl::StrAppend(&said, "\r\n");
     return send(socket_, said.data(), said.size(), MSG_NOSIGNAL) ==
            static_cast<ssize_t>(said.size());
@@ -171,6 +192,8 @@ void SmtpPeer::Accept() {
   while (true) {
     const int connection = accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) return;
+    const int on = 1;
+    setsockopt(connection, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     absl::MutexLock lock(&mu_);
     if (is_ended_) {
       close(connection);

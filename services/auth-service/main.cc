@@ -29,13 +29,12 @@ class AuthService : public process::Service {
     const config::v1::Config& config = *environment.config;
     TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
                               ConfigDirectory::Create(config));
-    auto service = std::make_unique<AuthService>(config, std::move(directory),
-                                                 *environment.registry);
+    auto service =
+        std::make_unique<AuthService>(config, std::move(directory), *environment.registry);
     TURNPIKE_ASSIGN_OR_RETURN(
-        service->server_,
-        rpc::Server::Start({.listen = config.services().auth_service().listen(),
-                            .reflection = config.services().reflection()},
-                           {&service->sessions_}));
+        service->server_, rpc::Server::Start({.listen = config.services().auth_service().listen(),
+                                              .reflection = config.services().reflection()},
+                                             {&service->sessions_}));
     return service;
   }
 

@@ -19,18 +19,18 @@ class CachingPolicyTest : public ::testing::Test {
  protected:
   // Every answer to MAIL and RCPT says this scope from now on, and its rule is a running number.
   void Answer(const v1::Scope& scope) {
-    fake_->SetRule([this, scope](const v1::Question& question)
-                       -> std::optional<absl::StatusOr<v1::Answer>> {
-      v1::Answer answer;
-      if (question.has_connect()) {
-        answer.mutable_offer()->add_mechanisms(absl::StrCat(++asked_));
-        *answer.mutable_offer()->mutable_lifetime_duration() = scope.lifetime_duration();
-      } else {
-        answer.mutable_verdict()->set_rule(absl::StrCat(++asked_));
-        *answer.mutable_verdict()->mutable_scope() = scope;
-      }
-      return answer;
-    });
+    fake_->SetRule(
+        [this, scope](const v1::Question& question) -> std::optional<absl::StatusOr<v1::Answer>> {
+          v1::Answer answer;
+          if (question.has_connect()) {
+            answer.mutable_offer()->add_mechanisms(absl::StrCat(++asked_));
+            *answer.mutable_offer()->mutable_lifetime_duration() = scope.lifetime_duration();
+          } else {
+            answer.mutable_verdict()->set_rule(absl::StrCat(++asked_));
+            *answer.mutable_verdict()->mutable_scope() = scope;
+          }
+          return answer;
+        });
   }
 
   static v1::Scope Scope(bool any_client, bool any_sender, bool any_recipient_in_domain) {
@@ -65,8 +65,8 @@ class CachingPolicyTest : public ::testing::Test {
     int number = 0;
     policy_.Ask(question, absl::InfiniteFuture(), [&number](absl::StatusOr<v1::Answer> answer) {
       ASSERT_TRUE(answer.ok());
-      number = std::stoi(answer->has_offer() ? answer->offer().mechanisms(0)
-                                             : answer->verdict().rule());
+      number =
+          std::stoi(answer->has_offer() ? answer->offer().mechanisms(0) : answer->verdict().rule());
     });
     return number;
   }

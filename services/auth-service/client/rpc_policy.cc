@@ -97,11 +97,11 @@ void RpcPolicy::Impl::OpenStream() {
       [this](grpc::ClientContext* context, Stream::Reactor* reactor) {
         stub_->async()->Ask(context, reactor);
       },
-      {.on_message = [self, generation](
-                         v1::AskResponse& response) { self->OnAnswers(generation, response); },
+      {.on_message =
+           [self, generation](v1::AskResponse& response) { self->OnAnswers(generation, response); },
        .on_writable = [self, generation] { self->OnWritable(generation); },
-       .on_closed = [self, generation](
-                        const absl::Status& status) { self->OnClosed(generation, status); }});
+       .on_closed =
+           [self, generation](const absl::Status& status) { self->OnClosed(generation, status); }});
 }
 
 void RpcPolicy::Impl::Write() {

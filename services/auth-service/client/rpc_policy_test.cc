@@ -131,8 +131,8 @@ TEST_F(RpcPolicyTest, BrokenStreamFailsOpenQuestionsAndIsReopened) {
 
 TEST_F(RpcPolicyTest, UnansweredQuestionFailsAtItsDeadline) {
   RpcPolicy policy(rpc::CreateChannel(target()));
-  EXPECT_TRUE(absl::IsDeadlineExceeded(
-      AskAndWait(policy, "silence", absl::Milliseconds(100)).status()));
+  EXPECT_TRUE(
+      absl::IsDeadlineExceeded(AskAndWait(policy, "silence", absl::Milliseconds(100)).status()));
   EXPECT_TRUE(AskAndWait(policy, "next").ok());
 }
 

@@ -53,8 +53,8 @@ class MailCase : public Case {
       : Case(site, facts), sender_(sender) {}
 
   bool SenderIsNull() const;
-  bool SenderIsLocal() const;                  // in a local domain, or a bare postmaster
-  bool SenderIsInGuardedGateway() const;       // whose senders must authenticate
+  bool SenderIsLocal() const;             // in a local domain, or a bare postmaster
+  bool SenderIsInGuardedGateway() const;  // whose senders must authenticate
   bool SenderBelongsToIdentity() const;
 
  private:

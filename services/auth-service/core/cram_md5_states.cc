@@ -45,8 +45,7 @@ std::string StateAfterKey(absl::string_view key, uint8_t pad) {
 }
 
 // MD5 of a key block, by the state after it, and `text`.
-std::array<uint8_t, MD5_DIGEST_LENGTH> FinishFrom(absl::string_view state,
-                                                  absl::string_view text) {
+std::array<uint8_t, MD5_DIGEST_LENGTH> FinishFrom(absl::string_view state, absl::string_view text) {
   MD5_CTX context;
   MD5_Init(&context);
   context.A = ReadWord(state.substr(0));

@@ -22,8 +22,8 @@ unsigned char* Octets(std::string& text) { return reinterpret_cast<unsigned char
 
 std::string Sha256(absl::string_view data) {
   std::string digest(kSha256Bytes, '\0');
-  TURNPIKE_CHECK(EVP_Digest(data.data(), data.size(), Octets(digest), nullptr, EVP_sha256(),
-                            nullptr) == 1);
+  TURNPIKE_CHECK(
+      EVP_Digest(data.data(), data.size(), Octets(digest), nullptr, EVP_sha256(), nullptr) == 1);
   return digest;
 }
 
@@ -36,9 +36,9 @@ std::string HmacSha256(absl::string_view key, absl::string_view data) {
 
 std::string Pbkdf2Sha256(absl::string_view password, absl::string_view salt, int iterations) {
   std::string key(kSha256Bytes, '\0');
-  TURNPIKE_CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()),
-                                   Octets(salt), static_cast<int>(salt.size()), iterations,
-                                   EVP_sha256(), static_cast<int>(key.size()), Octets(key)) == 1);
+  TURNPIKE_CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), Octets(salt),
+                                   static_cast<int>(salt.size()), iterations, EVP_sha256(),
+                                   static_cast<int>(key.size()), Octets(key)) == 1);
   return key;
 }
 

@@ -25,8 +25,8 @@ struct Audience {
 // What every check of a directory's logins does, whether the user exists or not, so that time tells
 // nothing: the dearest of what any of its logins needs.
 struct CheckingCost {
-  std::optional<std::string> argon2;  // some login's own, to be computed for those without one
-  int scram_iterations = 4096;        // shown for users that do not exist
+  std::optional<std::string> argon2;     // some login's own, to be computed for those without one
+  int scram_iterations = 4096;           // shown for users that do not exist
   bool clear_text_needs_pbkdf2 = false;  // some login has a SCRAM verifier only
   bool scram_needs_pbkdf2 = false;       // some login has a password and no SCRAM verifier
 };

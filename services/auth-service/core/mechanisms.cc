@@ -9,8 +9,8 @@
 namespace turnpike::auth {
 namespace {
 
-constexpr Mechanism kBestFirst[] = {Mechanism::kScramSha256, Mechanism::kCramMd5,
-                                    Mechanism::kPlain, Mechanism::kLogin};
+constexpr Mechanism kBestFirst[] = {Mechanism::kScramSha256, Mechanism::kCramMd5, Mechanism::kPlain,
+                                    Mechanism::kLogin};
 
 bool IsClearText(Mechanism mechanism) {
   return mechanism == Mechanism::kPlain || mechanism == Mechanism::kLogin;

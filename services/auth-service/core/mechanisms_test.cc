@@ -49,9 +49,9 @@ TEST(MechanismsTest, ClearTextNeedsTlsOrPermission) {
   const auto directory = Directory(kHash, "");
   EXPECT_EQ(Offered(kMx, false, *directory), "");
   EXPECT_EQ(Offered(kMx, true, *directory), "PLAIN LOGIN");
-  EXPECT_EQ(Offered({.role = v1::LISTENER_ROLE_SMTP, .allow_cleartext_auth = true}, false,
-                    *directory),
-            "PLAIN LOGIN");
+  EXPECT_EQ(
+      Offered({.role = v1::LISTENER_ROLE_SMTP, .allow_cleartext_auth = true}, false, *directory),
+      "PLAIN LOGIN");
 }
 
 TEST(MechanismsTest, CramMd5IsForGatewaysOnOdmrListeners) {

@@ -124,8 +124,7 @@ v1::Verdict DecideMail(const Site& site, const v1::SessionFacts& facts,
   return Judge(kMailRules, MailCase(site, facts, &*sender));
 }
 
-v1::Verdict DecideRcpt(const Site& site, const v1::SessionFacts& facts,
-                       absl::string_view address) {
+v1::Verdict DecideRcpt(const Site& site, const v1::SessionFacts& facts, absl::string_view address) {
   const absl::StatusOr<smtp::Mailbox> recipient = ReadMailbox(address);
   if (!recipient.ok()) return Refuse("PL-4", smtp::kBadRecipientSyntax);
   const RcptCase c(site, facts, *recipient);

@@ -217,7 +217,10 @@ TEST_F(RulesTest, RcptTable) {
            {Who::kNobody, kForeign, "any@example", "AU-24 550 5.7.1"},
            {Who::kNobody, kForeign, "any@gw.example.", "PL-4 501 5.1.3"},
            {Who::kNobody, kForeign, "any@.gw.example", "PL-4 501 5.1.3"},
-           {Who::kNobody, kForeign, "any@gw\xef\xbc\x8e" "example@far.example", "PL-4 501 5.1.3"},
+           {Who::kNobody, kForeign,
+            "any@gw\xef\xbc\x8e"
+            "example@far.example",
+            "PL-4 501 5.1.3"},
            // Routes inside of the local part.
            {Who::kNobody, kForeign, "bob%far.example@gw.example", "AU-24 550 5.7.1"},
            {Who::kNobody, kForeign, "bob%far.example@local.example", "AU-24 550 5.7.1"},

@@ -51,10 +51,10 @@ class SaslExchangeTest : public ::testing::Test {
 
   static std::shared_ptr<const ConfigDirectory> Directory() {
     config::v1::Config config;
-    for (const auto& [name, text] : {std::pair("plain", absl::StrCat("{PLAIN}", kPassword)),
-                                     std::pair("argon2", Argon2(kPassword)),
-                                     std::pair("scram", ScramText(kPassword)),
-                                     std::pair("cram", CramText(kPassword))}) {
+    for (const auto& [name, text] :
+         {std::pair("plain", absl::StrCat("{PLAIN}", kPassword)),
+          std::pair("argon2", Argon2(kPassword)), std::pair("scram", ScramText(kPassword)),
+          std::pair("cram", CramText(kPassword))}) {
       config::v1::Account* account = config.add_accounts();
       account->set_address(absl::StrCat(name, "@example.org"));
       account->set_password(text);
@@ -68,8 +68,7 @@ class SaslExchangeTest : public ::testing::Test {
   }
 
   static SaslInput Input() {
-    static const auto* const directory =
-        new std::shared_ptr<const ConfigDirectory>(Directory());
+    static const auto* const directory = new std::shared_ptr<const ConfigDirectory>(Directory());
     return {.directory = *directory,
             .audience = {.accounts = true, .gateways = true},
             .nonce = "3rfcNHYJY1ZVvWVs7j",
@@ -88,14 +87,13 @@ class SaslExchangeTest : public ::testing::Test {
 };
 
 TEST_F(SaslExchangeTest, PlainTakesEveryKindOfVerifier) {
-  for (const char* user : {"plain@example.org", "argon2@example.org", "scram@example.org",
-                           "cram@example.org", "xn--mnchen-3ya.example", "M\u00fcnchen.EXAMPLE",
-                           "PLAIN@Example.ORG"}) {
+  for (const char* user :
+       {"plain@example.org", "argon2@example.org", "scram@example.org", "cram@example.org",
+        "xn--mnchen-3ya.example", "M\u00fcnchen.EXAMPLE", "PLAIN@Example.ORG"}) {
     const SaslStep step = Plain(absl::StrCat("\0"s, user, "\0"s, kPassword));
     EXPECT_EQ(step.kind, Kind::kSuccess) << user << step.reason;
     EXPECT_EQ(step.identity.mechanism(), "PLAIN");
-    for (const std::string& wrong :
-         {"wrong"s, "p,w="s, "p,w=dd"s, std::string(500, 'x')}) {
+    for (const std::string& wrong : {"wrong"s, "p,w="s, "p,w=dd"s, std::string(500, 'x')}) {
       EXPECT_EQ(Plain(absl::StrCat("\0"s, user, "\0"s, wrong)).kind, Kind::kFailure) << user;
     }
   }
@@ -323,8 +321,8 @@ class GnuSaslTest : public SaslExchangeTest {
     while (step.kind == Kind::kChallenge) {
       char* output = nullptr;
       size_t output_size = 0;
-      code = gsasl_step(client, step.challenge.data(), step.challenge.size(), &output,
-                        &output_size);
+      code =
+          gsasl_step(client, step.challenge.data(), step.challenge.size(), &output, &output_size);
       if (code != GSASL_OK && code != GSASL_NEEDS_MORE) return false;
       const std::string response(output, output_size);
       gsasl_free(output);
@@ -337,8 +335,8 @@ class GnuSaslTest : public SaslExchangeTest {
 };
 
 TEST_F(GnuSaslTest, ClientSucceedsWithTheRightPasswordOnly) {
-  for (Mechanism mechanism : {Mechanism::kPlain, Mechanism::kLogin, Mechanism::kCramMd5,
-                              Mechanism::kScramSha256}) {
+  for (Mechanism mechanism :
+       {Mechanism::kPlain, Mechanism::kLogin, Mechanism::kCramMd5, Mechanism::kScramSha256}) {
     EXPECT_TRUE(Play(mechanism, "plain@example.org", kPassword)) << MechanismName(mechanism);
     EXPECT_TRUE(Play(mechanism, "xn--mnchen-3ya.example", kPassword)) << MechanismName(mechanism);
     EXPECT_FALSE(Play(mechanism, "plain@example.org", "wrong")) << MechanismName(mechanism);

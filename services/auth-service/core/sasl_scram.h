@@ -32,7 +32,7 @@ class ScramSha256Exchange : public SaslExchange {
   State state_ = State::kClientFirst;
   const Login* login_ = nullptr;  // of the directory; null: cannot succeed
   std::string gs2_header_;
-  std::string nonce_;         // the client's and ours
+  std::string nonce_;  // the client's and ours
   std::string salt_;
   int iterations_ = 0;
   std::string auth_message_;  // [RFC5802 3]

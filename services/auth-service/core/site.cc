@@ -12,13 +12,10 @@ namespace turnpike::auth {
 namespace {
 
 // Local parts of our own accounts are compared without case, as logins are.
-std::string Fold(const smtp::Mailbox& mailbox) {
-  return absl::AsciiStrToLower(mailbox.ToString());
-}
+std::string Fold(const smtp::Mailbox& mailbox) { return absl::AsciiStrToLower(mailbox.ToString()); }
 
 std::string Fold(absl::string_view address) {
-  const absl::StatusOr<smtp::Mailbox> mailbox =
-      smtp::Mailbox::Parse(address, {.allow_utf8 = true});
+  const absl::StatusOr<smtp::Mailbox> mailbox = smtp::Mailbox::Parse(address, {.allow_utf8 = true});
   return mailbox.ok() ? Fold(*mailbox) : absl::AsciiStrToLower(address);
 }
 
@@ -41,10 +38,10 @@ std::vector<net::IpNetwork> ReadNetworks(
 bool Contains(const std::vector<net::IpNetwork>& networks, absl::string_view text) {
   if (networks.empty()) return false;
   const absl::StatusOr<net::IpAddress> address = net::IpAddress::Parse(text);
-  return address.ok() && std::any_of(networks.begin(), networks.end(),
-                                     [&address](const net::IpNetwork& network) {
-                                       return network.Contains(*address);
-                                     });
+  return address.ok() &&
+         std::any_of(networks.begin(), networks.end(), [&address](const net::IpNetwork& network) {
+           return network.Contains(*address);
+         });
 }
 
 // `192.0.2.1` of `192.0.2.1:25`, `2001:db8::1` of `[2001:db8::1]:25`.
@@ -66,11 +63,10 @@ Site::Site(const config::v1::Config& config)
   for (const config::v1::Listener& listener : config.smtp().listeners()) {
     // The two enums have the same values; session.proto says it from the frontend's side.
     const auto role = static_cast<v1::ListenerRole>(listener.role());
-    listeners_[listener.name()] = {
-        .role = role,
-        .odmr = listener.odmr() || role == v1::LISTENER_ROLE_ODMR,
-        .allow_cleartext_auth = listener.allow_cleartext_auth(),
-        .cram_md5 = config.auth().cram_md5()};
+    listeners_[listener.name()] = {.role = role,
+                                   .odmr = listener.odmr() || role == v1::LISTENER_ROLE_ODMR,
+                                   .allow_cleartext_auth = listener.allow_cleartext_auth(),
+                                   .cram_md5 = config.auth().cram_md5()};
     const absl::StatusOr<net::IpAddress> own = net::IpAddress::Parse(HostOf(listener.listen()));
     if (own.ok()) own_addresses_.insert(*own);
   }

@@ -7,9 +7,8 @@ namespace turnpike::auth {
 bool Exchanges::Put(std::unique_ptr<RunningExchange> exchange, absl::Time now) {
   absl::MutexLock lock(&mu_);
   if (exchanges_.size() >= exchanges_max_) {
-    absl::erase_if(exchanges_, [now](const auto& entry) {
-      return now - entry.second->begin_time > kAgeMax;
-    });
+    absl::erase_if(exchanges_,
+                   [now](const auto& entry) { return now - entry.second->begin_time > kAgeMax; });
     if (exchanges_.size() >= exchanges_max_) return false;
   }
   std::string session_id = exchange->session_id;

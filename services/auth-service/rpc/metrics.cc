@@ -70,8 +70,7 @@ Metrics::Metrics(prometheus::Registry& registry)
       relay_{decisions_.Add({{"action", "relay"}, {"decision", "allow"}}),
              decisions_.Add({{"action", "relay"}, {"decision", "deny"}})} {
   // All there from the start, at 0.
-  for (Mechanism mechanism :
-       {Mechanism::kPlain, Mechanism::kCramMd5, Mechanism::kScramSha256}) {
+  for (Mechanism mechanism : {Mechanism::kPlain, Mechanism::kCramMd5, Mechanism::kScramSha256}) {
     for (Result result : {Result::kAllow, Result::kDeny, Result::kError}) {
       requests_.Add({{"operation", OperationName(mechanism)}, {"result", ResultName(result)}});
     }

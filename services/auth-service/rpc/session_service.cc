@@ -238,18 +238,18 @@ std::optional<v1::Answer> SessionService::Asker::Handle(uint64_t question_id,
 std::optional<v1::Answer> SessionService::Asker::HandOver(
     uint64_t question_id, std::unique_ptr<RunningExchange> exchange) {
   const Mechanism mechanism = exchange->mechanism;
-  const bool is_added = parts_.pool.TryAdd([self = shared_from_this(), question_id,
-                                            exchange = std::move(exchange)]() mutable {
-    self->parts_.metrics.hash_waiting.Set(static_cast<double>(self->parts_.pool.waiting()));
-    const absl::Time begin_time = absl::Now();
-    SaslStep step = exchange->sasl->Work();
-    self->parts_.metrics.hash_duration_seconds.Observe(
-        absl::ToDoubleSeconds(absl::Now() - begin_time));
-    std::optional<v1::Answer> answer =
-        self->Handle(question_id, std::move(exchange), std::move(step));
-    answer->set_question_id(question_id);  // Work never asks for more work
-    Send(*self->stream_, {*std::move(answer)});
-  });
+  const bool is_added = parts_.pool.TryAdd(
+      [self = shared_from_this(), question_id, exchange = std::move(exchange)]() mutable {
+        self->parts_.metrics.hash_waiting.Set(static_cast<double>(self->parts_.pool.waiting()));
+        const absl::Time begin_time = absl::Now();
+        SaslStep step = exchange->sasl->Work();
+        self->parts_.metrics.hash_duration_seconds.Observe(
+            absl::ToDoubleSeconds(absl::Now() - begin_time));
+        std::optional<v1::Answer> answer =
+            self->Handle(question_id, std::move(exchange), std::move(step));
+        answer->set_question_id(question_id);  // Work never asks for more work
+        Send(*self->stream_, {*std::move(answer)});
+      });
   if (is_added) {
     parts_.metrics.hash_waiting.Set(static_cast<double>(parts_.pool.waiting()));
     return std::nullopt;

@@ -40,10 +40,9 @@ config::v1::Config MakeConfig() {
   config.mutable_accounts(0)->set_password(phc);
   config.add_gateways()->set_domain("gw.example");
   config.mutable_gateways(0)->mutable_atrn()->set_password(absl::StrCat("{PLAIN}", kPassword));
-  for (const auto& [name, role] :
-       {std::pair("mx", config::v1::LISTENER_ROLE_SMTP),
-        std::pair("submission", config::v1::LISTENER_ROLE_SUBMISSION),
-        std::pair("odmr", config::v1::LISTENER_ROLE_ODMR)}) {
+  for (const auto& [name, role] : {std::pair("mx", config::v1::LISTENER_ROLE_SMTP),
+                                   std::pair("submission", config::v1::LISTENER_ROLE_SUBMISSION),
+                                   std::pair("odmr", config::v1::LISTENER_ROLE_ODMR)}) {
     config::v1::Listener* listener = config.mutable_smtp()->add_listeners();
     listener->set_name(name);
     listener->set_role(role);
@@ -115,8 +114,7 @@ class SessionServiceTest : public ::testing::Test {
                         const std::string& password) {
     question.mutable_auth_start()->set_mechanism("PLAIN");
     question.mutable_auth_start()->set_has_initial_response(true);
-    question.mutable_auth_start()->set_initial_response(
-        absl::StrCat("\0"s, user, "\0"s, password));
+    question.mutable_auth_start()->set_initial_response(absl::StrCat("\0"s, user, "\0"s, password));
     return Ask(std::move(question));
   }
   v1::Answer Respond(v1::Question question, const std::string& response) {
@@ -128,9 +126,7 @@ class SessionServiceTest : public ::testing::Test {
     return Ask(std::move(question)).verdict().reply().code();
   }
 
-  std::string MetricsText() {
-    return prometheus::TextSerializer().Serialize(registry_->Collect());
-  }
+  std::string MetricsText() { return prometheus::TextSerializer().Serialize(registry_->Collect()); }
 
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   Metrics metrics_{*registry_};
@@ -192,12 +188,12 @@ TEST_F(SessionServiceTest, ClearTextWithoutTlsNeedsEncryption) {
 TEST_F(SessionServiceTest, MechanismThatIsNotOfferedIsUnknown) {
   EXPECT_EQ(Start(Submission(), "CRAM-MD5").verdict().reply().code(), 504);
   EXPECT_EQ(Start(Submission(), "GSSAPI").verdict().reply().code(), 504);
-  EXPECT_EQ(StartPlain(Question("odmr", v1::LISTENER_ROLE_ODMR, true), "ann@local.example",
-                       kPassword)
-                .verdict()
-                .reply()
-                .code(),
-            535);
+  EXPECT_EQ(
+      StartPlain(Question("odmr", v1::LISTENER_ROLE_ODMR, true), "ann@local.example", kPassword)
+          .verdict()
+          .reply()
+          .code(),
+      535);
 }
 
 TEST_F(SessionServiceTest, CancelledAndUnknownExchangesDoNotGoOn) {
@@ -246,8 +242,7 @@ TEST_F(SessionServiceTest, VerdictsOnSendersAndRecipients) {
               verdict.scope().any_recipient_in_domain());
   question.mutable_rcpt()->set_address("any@far.example");
   EXPECT_EQ(Ask(question).verdict().rule(), "AU-24");
-  EXPECT_TRUE(
-      absl::StrContains(MetricsText(), "turnpike_auth_refusals_total{rule=\"AU-24\"} 1"));
+  EXPECT_TRUE(absl::StrContains(MetricsText(), "turnpike_auth_refusals_total{rule=\"AU-24\"} 1"));
 }
 
 TEST_F(SessionServiceTest, QuestionThatIsNotKnownIsAnsweredAllTheSame) {

@@ -18,8 +18,8 @@ namespace turnpike::auth {
 class WorkPool {
  public:
   struct Options {
-    size_t threads = 2;            // auth.password_checks_max; > 0
-    size_t waiting_max = 10'000;   // further work is refused
+    size_t threads = 2;           // auth.password_checks_max; > 0
+    size_t waiting_max = 10'000;  // further work is refused
   };
   explicit WorkPool(const Options& options);
   WorkPool(const WorkPool&) = delete;

@@ -23,9 +23,9 @@ class FakeDequeue : public Dequeue {
   // What became of one ATRN session.
   struct AtrnRecord {
     v1::AtrnBegin begin;
-    v1::AtrnProgress progress;     // last report
+    v1::AtrnProgress progress;  // last report
     std::optional<v1::AtrnEnd> end;
-    bool destroyed = false;        // without an end: the connection was lost
+    bool destroyed = false;  // without an end: the connection was lost
   };
 
   FakeDequeue();

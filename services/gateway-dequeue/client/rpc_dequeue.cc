@@ -40,8 +40,7 @@ class AtrnCall : public std::enable_shared_from_this<AtrnCall> {
           stub->async()->RunAtrn(context, reactor);
         },
         // The stub goes with the stream.
-        {.on_message = [self, stub](
-                           v1::RunAtrnResponse& response) { self->OnMessage(response); },
+        {.on_message = [self, stub](v1::RunAtrnResponse& response) { self->OnMessage(response); },
          .on_writable = [self] { self->OnWritable(); },
          .on_closed = [self](const absl::Status& status) { self->OnClosed(status); }});
     Write();

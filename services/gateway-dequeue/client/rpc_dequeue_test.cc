@@ -38,26 +38,26 @@ class TestService : public v1::DequeueService::CallbackService {
   grpc::ServerBidiReactor<v1::RunAtrnRequest, v1::RunAtrnResponse>* RunAtrn(
       grpc::CallbackServerContext*) override {
     auto [reactor, stream] = Stream::Create();
-    stream->Start(
-        {.on_message =
-             [this, stream = stream](v1::RunAtrnRequest& request) {
-               {
-                 absl::MutexLock lock(&mu);
-                 requests.push_back(request);
-               }
-               if (request.has_begin() && request.begin().domains(0) != "silent.example") {
-                 stream->Send([&request](v1::RunAtrnResponse& response) {
-                   response.mutable_grant()->set_grant(request.begin().domains(0));
-                 });
-               }
-               return true;
-             },
-         .on_half_close = [stream = stream] { stream->Finish(absl::OkStatus()); },
-         .on_closed =
-             [this] {
-               absl::MutexLock lock(&mu);
-               ++closed;
-             }});
+    stream->Start({.on_message =
+                       [this, stream = stream](v1::RunAtrnRequest& request) {
+                         {
+                           absl::MutexLock lock(&mu);
+                           requests.push_back(request);
+                         }
+                         if (request.has_begin() &&
+                             request.begin().domains(0) != "silent.example") {
+                           stream->Send([&request](v1::RunAtrnResponse& response) {
+                             response.mutable_grant()->set_grant(request.begin().domains(0));
+                           });
+                         }
+                         return true;
+                       },
+                   .on_half_close = [stream = stream] { stream->Finish(absl::OkStatus()); },
+                   .on_closed =
+                       [this] {
+                         absl::MutexLock lock(&mu);
+                         ++closed;
+                       }});
     return reactor;
   }
 

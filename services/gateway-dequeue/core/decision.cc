@@ -76,8 +76,10 @@ AtrnDecision RefuseAtrn(const Gateway* gateway, const smtp::ReplyCode& reply, Re
 
 EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnRequest& request) {
   const absl::StatusOr<smtp::DomainName> name = smtp::DomainName::Parse(request.name());
-  // [RFC1985 5.2] The node is a full domain name.
-  if (!name.ok() || !name->has_dot()) return Refuse({smtp::kSyntaxError, Result::kUnknownDomain});
+  // [RFC1985 5.2] The node is a full domain name. `@com` is well formed, but nobody may have it.
+  if (!name.ok() || (!name->has_dot() && request.form() != v1::ETRN_FORM_SUBDOMAINS)) {
+    return Refuse({smtp::kSyntaxError, Result::kUnknownDomain});
+  }
   switch (request.form()) {
     case v1::ETRN_FORM_NODE:
       return ReleaseOne(gateways.Find(*name), request.asker());
@@ -120,9 +122,9 @@ smtp::Reply EtrnReply(int64_t messages, const std::string& name) {
     return smtp::Reply(smtp::kNoMessagesWaiting,
                        absl::StrCat("OK, no messages waiting for node ", name));
   }
-  return smtp::Reply(smtp::kPendingCountStarted,
-                     absl::StrCat("OK, ", messages, " pending messages for node ", name,
-                                  " started"));
+  return smtp::Reply(
+      smtp::kPendingCountStarted,
+      absl::StrCat("OK, ", messages, " pending messages for node ", name, " started"));
 }
 
 AtrnDecision DecideAtrn(const GatewayTable& gateways, const v1::AtrnBegin& begin) {

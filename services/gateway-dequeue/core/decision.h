@@ -18,11 +18,11 @@ namespace turnpike::dequeue {
 enum class Result {
   kStarted,
   kNoMail,
-  kUnknownDomain,     // no such gateway, not enabled, malformed
+  kUnknownDomain,  // no such gateway, not enabled, malformed
   kUnauthenticated,
-  kForbidden,         // another's gateway, or an address that is not honored
-  kBusy,              // a session runs already, or too soon
-  kError,             // the store is away, or we are draining
+  kForbidden,  // another's gateway, or an address that is not honored
+  kBusy,       // a session runs already, or too soon
+  kError,      // the store is away, or we are draining
 };
 
 struct Refusal {

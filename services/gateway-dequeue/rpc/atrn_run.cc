@@ -239,9 +239,9 @@ void AtrnRun::Grant() {
                 {"client", asker.client_address()},
                 {"gateway", gateway},
                 {"grant", grant.grant()}});
-  RecordLastRequest(parts_.state, gateway,
-                    MakeLastRequest("atrn", asker.client_address(), begin_time,
-                                    smtp::Reply(smtp::kReversing)));
+  RecordLastRequest(
+      parts_.state, gateway,
+      MakeLastRequest("atrn", asker.client_address(), begin_time, smtp::Reply(smtp::kReversing)));
   stream_->Send([&grant](v1::RunAtrnResponse& response) { *response.mutable_grant() = grant; });
 }
 
@@ -271,9 +271,8 @@ void AtrnRun::Refuse(const smtp::ReplyCode& code, Result result) {
     RecordLastRequest(parts_.state, gateway->domain(),
                       MakeLastRequest("atrn", asker.client_address(), begin_time, reply));
   }
-  stream_->Send([&reply](v1::RunAtrnResponse& response) {
-    *response.mutable_refusal() = ToProto(reply);
-  });
+  stream_->Send(
+      [&reply](v1::RunAtrnResponse& response) { *response.mutable_refusal() = ToProto(reply); });
   stream_->Finish(absl::OkStatus());
 }
 

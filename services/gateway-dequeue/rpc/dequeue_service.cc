@@ -41,9 +41,7 @@ class EtrnAnswer {
         reactor_(reactor),
         releases_left_(releases) {}
 
-  void Refuse(const Refusal& refusal) {
-    Finish(smtp::Reply(refusal.reply), refusal.result, 0);
-  }
+  void Refuse(const Refusal& refusal) { Finish(smtp::Reply(refusal.reply), refusal.result, 0); }
 
   void OnReleased(const Gateway& gateway,
                   const absl::StatusOr<spool::v1::ReleaseQueueResponse>& released) {
@@ -88,9 +86,8 @@ class EtrnAnswer {
                   {"code", static_cast<int>(reply.code())},
                   {"messages", messages}});
     for (const Gateway* gateway : gateways) {
-      RecordLastRequest(
-          parts_.state, gateway->domain(),
-          MakeLastRequest("etrn", asker_.client_address(), request_time_, reply));
+      RecordLastRequest(parts_.state, gateway->domain(),
+                        MakeLastRequest("etrn", asker_.client_address(), request_time_, reply));
     }
     *response_->mutable_reply() = ToProto(reply);
     reactor_->Finish(grpc::Status::OK);
@@ -118,8 +115,8 @@ grpc::ServerUnaryReactor* DequeueService::RequestEtrn(grpc::CallbackServerContex
                                                       v1::RequestEtrnResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   const EtrnDecision decision = DecideEtrn(parts_.gateways, *request);
-  auto answer = std::make_shared<EtrnAnswer>(parts_, *request, decision.releases.size(), response,
-                                             reactor);
+  auto answer =
+      std::make_shared<EtrnAnswer>(parts_, *request, decision.releases.size(), response, reactor);
   if (decision.refusal.has_value()) {
     answer->Refuse(*decision.refusal);
     return reactor;

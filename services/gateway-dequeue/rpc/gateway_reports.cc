@@ -80,8 +80,8 @@ void ReportGateways(const std::vector<const Gateway*>& gateways, spool::Spool& s
     done(std::vector<v1::Gateway>());
     return;
   }
-  auto all = std::make_shared<Collection>(gateways, gateways.size() * kAnswersPerGateway,
-                                          std::move(done));
+  auto all =
+      std::make_shared<Collection>(gateways, gateways.size() * kAnswersPerGateway, std::move(done));
   for (size_t i = 0; i < gateways.size(); ++i) {
     const std::string& domain = gateways[i]->domain();
     spool::v1::GetQueueRequest queue;

@@ -32,9 +32,9 @@ const char* ResultName(Result result) {
   return "";
 }
 
-constexpr Result kResults[] = {Result::kStarted,         Result::kNoMail,    Result::kUnknownDomain,
-                               Result::kUnauthenticated, Result::kForbidden, Result::kBusy,
-                               Result::kError};
+constexpr Result kResults[] = {
+    Result::kStarted,   Result::kNoMail, Result::kUnknownDomain, Result::kUnauthenticated,
+    Result::kForbidden, Result::kBusy,   Result::kError};
 
 prometheus::Family<prometheus::Gauge>& GaugeFamily(const char* name, const char* help,
                                                    prometheus::Registry& registry) {
@@ -90,8 +90,7 @@ Metrics::Metrics(prometheus::Registry& registry)
 }
 
 void Metrics::CountRequest(Protocol protocol, Result result) {
-  requests_.Add({{"protocol", ProtocolName(protocol)}, {"result", ResultName(result)}})
-      .Increment();
+  requests_.Add({{"protocol", ProtocolName(protocol)}, {"result", ResultName(result)}}).Increment();
 }
 
 void Metrics::CountProgress(const v1::AtrnProgress& before, const v1::AtrnProgress& now) {

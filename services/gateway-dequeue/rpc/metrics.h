@@ -30,9 +30,9 @@ class Metrics {
   // turnpike_dequeue_messages_total: what ATRN sessions did since `before`.
   void CountProgress(const v1::AtrnProgress& before, const v1::AtrnProgress& now);
 
-  prometheus::Gauge& atrn_sessions;            // running
+  prometheus::Gauge& atrn_sessions;  // running
   prometheus::Histogram& atrn_session_seconds;
-  prometheus::Gauge& domains_waiting;          // gateways for which mail is held
+  prometheus::Gauge& domains_waiting;  // gateways for which mail is held
   // By gateway, at most 64 of the configuration's and `_other`.
   prometheus::Family<prometheus::Gauge>& gateway_held_messages;
   prometheus::Family<prometheus::Gauge>& gateway_held_bytes;

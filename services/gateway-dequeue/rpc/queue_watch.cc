@@ -42,11 +42,9 @@ void Add(const spool::v1::QueueStats& stats, Figures& figures) {
 
 QueueWatch::QueueWatch(const GatewayTable& gateways, spool::Spool& spool, Metrics& metrics,
                        const Options& options)
-    : gateways_(gateways),
-      spool_(spool),
-      metrics_(metrics),
-      options_(options),
-      thread_([this] { Run(); }) {}
+    : gateways_(gateways), spool_(spool), metrics_(metrics), options_(options), thread_([this] {
+        Run();
+      }) {}
 
 QueueWatch::~QueueWatch() {
   {

@@ -35,13 +35,12 @@ void ReleaseJoiner::Release(const std::string& gateway, const mail::v1::Route& r
 
 void ReleaseJoiner::Start(const std::string& key, Waiting waiting) {
   waiting.request.set_request_id(base::MessageId::Generate(absl::Now()).ToString());
-  spool_.ReleaseQueue(
-      std::move(waiting.request), waiting.deadline,
-      [this, key, callbacks = std::move(waiting.callbacks)](
-          absl::StatusOr<spool::v1::ReleaseQueueResponse> response) mutable {
-        for (Callback& callback : callbacks) callback(response);
-        Finish(key, response.status());
-      });
+  spool_.ReleaseQueue(std::move(waiting.request), waiting.deadline,
+                      [this, key, callbacks = std::move(waiting.callbacks)](
+                          absl::StatusOr<spool::v1::ReleaseQueueResponse> response) mutable {
+                        for (Callback& callback : callbacks) callback(response);
+                        Finish(key, response.status());
+                      });
 }
 
 void ReleaseJoiner::Finish(const std::string& key, const absl::Status& status) {

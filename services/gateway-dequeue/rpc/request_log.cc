@@ -44,8 +44,7 @@ void RecordLastRequest(spool::SharedState& state, absl::string_view gateway,
   put.set_key(LastRequestKey(gateway));
   put.set_value(request.SerializeAsString());
   state.Put(std::move(put), absl::Now() + kCallTimeout,
-            [gateway = std::string(gateway)](
-                absl::StatusOr<spool::v1::PutEntryResponse> response) {
+            [gateway = std::string(gateway)](absl::StatusOr<spool::v1::PutEntryResponse> response) {
               if (response.ok()) return;
               TURNPIKE_LOG(kWarning, "last request not recorded",
                            {{"gateway", gateway}, {"status", response.status().ToString()}});

@@ -43,14 +43,13 @@ spool::v1::PutEntryRequest SessionLock::MakePut() const {
 
 void SessionLock::Acquire(spool::SharedState& state, Options options,
                           absl::AnyInvocable<void()> on_lost, AcquiredCallback done) {
-  std::shared_ptr<SessionLock> lock(
-      new SessionLock(state, std::move(options), std::move(on_lost)));
+  std::shared_ptr<SessionLock> lock(new SessionLock(state, std::move(options), std::move(on_lost)));
   spool::v1::PutEntryRequest request = lock->MakePut();
   request.set_if_absent(true);
   const absl::Time now = absl::Now();
   state.Put(std::move(request), now + kCallTimeout,
-            [lock, now, done = std::move(done)](
-                absl::StatusOr<spool::v1::PutEntryResponse> response) mutable {
+            [lock, now,
+             done = std::move(done)](absl::StatusOr<spool::v1::PutEntryResponse> response) mutable {
               if (!response.ok()) {
                 done(response.status());
                 return;
@@ -86,11 +85,11 @@ void SessionLock::Renew() {
     request.set_if_version(version_);
     deadline = std::min(now + kCallTimeout, valid_until_);
   }
-  state_.Put(std::move(request), deadline,
-             [self = shared_from_this(), now](
-                 absl::StatusOr<spool::v1::PutEntryResponse> response) {
-               self->OnRenewed(now, std::move(response));
-             });
+  state_.Put(
+      std::move(request), deadline,
+      [self = shared_from_this(), now](absl::StatusOr<spool::v1::PutEntryResponse> response) {
+        self->OnRenewed(now, std::move(response));
+      });
 }
 
 void SessionLock::OnRenewed(absl::Time asked_time,

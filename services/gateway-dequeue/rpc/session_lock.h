@@ -31,8 +31,8 @@ class SessionLock : public std::enable_shared_from_this<SessionLock> {
  public:
   struct Options {
     std::string key;
-    std::string value;                               // distinguishes this holder from all others
-    absl::Duration time_to_live = absl::Seconds(30); // renewed after a third of it
+    std::string value;                                // distinguishes this holder from all others
+    absl::Duration time_to_live = absl::Seconds(30);  // renewed after a third of it
   };
   using AcquiredCallback = absl::AnyInvocable<void(absl::StatusOr<std::shared_ptr<SessionLock>>)>;
 

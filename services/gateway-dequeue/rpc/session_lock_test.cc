@@ -21,11 +21,9 @@ class SessionLockTest : public ::testing::Test {
   absl::StatusOr<std::shared_ptr<SessionLock>> Acquire(
       const std::string& value, absl::AnyInvocable<void()> on_lost = [] {}) {
     absl::StatusOr<std::shared_ptr<SessionLock>> result;
-    SessionLock::Acquire(state_, {.key = "k", .value = value, .time_to_live = kShort},
-                         std::move(on_lost),
-                         [&result](absl::StatusOr<std::shared_ptr<SessionLock>> lock) {
-                           result = std::move(lock);
-                         });
+    SessionLock::Acquire(
+        state_, {.key = "k", .value = value, .time_to_live = kShort}, std::move(on_lost),
+        [&result](absl::StatusOr<std::shared_ptr<SessionLock>> lock) { result = std::move(lock); });
     return result;
   }
 

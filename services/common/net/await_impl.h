@@ -20,10 +20,9 @@ struct StartInitiation {
     auto work = asio::make_work_guard(handler);
     start([handler = std::move(handler), work = std::move(work)](T value) mutable {
       auto executor = work.get_executor();
-      asio::post(executor,
-                 [handler = std::move(handler), value = std::move(value)]() mutable {
-                   std::move(handler)(std::move(value));
-                 });
+      asio::post(executor, [handler = std::move(handler), value = std::move(value)]() mutable {
+        std::move(handler)(std::move(value));
+      });
     });
   }
 };

@@ -1,5 +1,5 @@
-// The threads that do a service's network I/O: one io_context each, so that what runs on one of them
-// needs no locks.
+// The threads that do a service's network I/O: one io_context each, so that what runs on one of
+// them needs no locks.
 #ifndef TURNPIKE_SERVICES_COMMON_NET_IO_THREADS_H_
 #define TURNPIKE_SERVICES_COMMON_NET_IO_THREADS_H_
 

@@ -41,9 +41,7 @@ TEST(IoThreadsTest, ZeroMeansOneForEachCore) {
 TEST(IoThreadsTest, JoinWaitsForWorkThatIsThere) {
   IoThreads threads(2);
   bool done = false;
-  asio::post(threads.context(1), [&] {
-    asio::post(threads.context(1), [&] { done = true; });
-  });
+  asio::post(threads.context(1), [&] { asio::post(threads.context(1), [&] { done = true; }); });
   threads.Join();
   EXPECT_TRUE(done);
 }

@@ -54,8 +54,7 @@ absl::StatusOr<IpAddress> IpAddress::FromBytes(absl::string_view bytes) {
     return absl::InvalidArgumentError(
         absl::StrCat("an IP address has 4 or 16 octets, not ", bytes.size()));
   }
-  if (bytes.size() == 16 &&
-      memcmp(bytes.data(), kV4MappedPrefix, sizeof(kV4MappedPrefix)) == 0) {
+  if (bytes.size() == 16 && memcmp(bytes.data(), kV4MappedPrefix, sizeof(kV4MappedPrefix)) == 0) {
     bytes.remove_prefix(sizeof(kV4MappedPrefix));
   }
   IpAddress address;

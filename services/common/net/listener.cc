@@ -82,8 +82,8 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
     absl::StatusOr<ListeningSocket> socket = ListenTcp(listen);
     if (!socket.ok()) return socket.status();
     asio::error_code error;
-    acceptor_.assign(socket->is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(),
-                     socket->descriptor, error);
+    acceptor_.assign(socket->is_v6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), socket->descriptor,
+                     error);
     if (error) {
       close(socket->descriptor);
       return absl::UnavailableError(absl::StrCat(listen, ": ", error.message()));

@@ -146,8 +146,8 @@ TEST(ListenerShutdownTest, ThreadsMayEndWithConnectionsOnTheirWay) {
     for (int i = 0; i < round % 8; ++i) {
       clients.emplace_back(client_context);
       asio::error_code ignored;
-      clients.back().connect(
-          tcp::endpoint(asio::ip::address_v4::loopback(), (*listener)->port()), ignored);
+      clients.back().connect(tcp::endpoint(asio::ip::address_v4::loopback(), (*listener)->port()),
+                             ignored);
     }
     if (round % 2 == 0) threads.Stop();
     listener->reset();

@@ -42,8 +42,7 @@ bool AsksForTooMuch(absl::string_view server_first) {
 
 class PasswordSaslClient : public SaslClient {
  public:
-  explicit PasswordSaslClient(SaslCredentials credentials)
-      : credentials_(std::move(credentials)) {}
+  explicit PasswordSaslClient(SaslCredentials credentials) : credentials_(std::move(credentials)) {}
   PasswordSaslClient(const PasswordSaslClient&) = delete;
   PasswordSaslClient& operator=(const PasswordSaslClient&) = delete;
   ~PasswordSaslClient() override {
@@ -70,7 +69,8 @@ class PasswordSaslClient : public SaslClient {
     if (code == GSASL_OK) {
       code = gsasl_client_start(library_, std::string(mechanism_->name).c_str(), &session_);
     }
-    if (code == GSASL_OK) code = gsasl_property_set(session_, GSASL_AUTHID, credentials_.user.c_str());
+    if (code == GSASL_OK)
+      code = gsasl_property_set(session_, GSASL_AUTHID, credentials_.user.c_str());
     if (code == GSASL_OK) {
       code = gsasl_property_set(session_, GSASL_PASSWORD, credentials_.password.c_str());
     }

@@ -55,8 +55,7 @@ TEST(PasswordSaslClientTest, LoginAnswersTwoQuestions) {
 
 TEST(PasswordSaslClientTest, CramMd5MatchesTheExampleOfItsRfc) {
   // [RFC2195 3]
-  auto client =
-      CreatePasswordSaslClient({.user = "tim", .password = "tanstaaftanstaaf"});
+  auto client = CreatePasswordSaslClient({.user = "tim", .password = "tanstaaftanstaaf"});
   client->Choose({"CRAM-MD5"}, nullptr);
   EXPECT_EQ(*client->Begin(), std::nullopt);
   EXPECT_EQ(*client->Respond("<1896.697170952@postoffice.reston.mci.net>"),

@@ -28,8 +28,8 @@ class SaslClient {
   // ends the exchange.
   virtual absl::StatusOr<std::optional<std::string>> Begin() = 0;
 
-  // The answer to a challenge (both decoded). An error cancels the exchange: UNAUTHENTICATED when the
-  // server could not prove itself.
+  // The answer to a challenge (both decoded). An error cancels the exchange: UNAUTHENTICATED when
+  // the server could not prove itself.
   virtual absl::StatusOr<std::string> Respond(absl::string_view challenge) = 0;
 
   // The server has said 235. An error means that it has not proved itself as the mechanism demands:

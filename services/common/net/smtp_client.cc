@@ -112,9 +112,8 @@ asio::awaitable<bool> SmtpClient::Handshake() {
 }
 
 asio::awaitable<void> SmtpClient::Authenticate() {
-  const std::optional<std::string> mechanism =
-      options_.sasl->Choose(engine_.capabilities().auth_mechanisms,
-                            stream_.has_tls() ? &stream_.tls_facts() : nullptr);
+  const std::optional<std::string> mechanism = options_.sasl->Choose(
+      engine_.capabilities().auth_mechanisms, stream_.has_tls() ? &stream_.tls_facts() : nullptr);
   if (!mechanism.has_value()) {
     co_await Leave(Cause::kAuthNotOffered,
                    smtp::Reply(smtp::kAuthUnavailable, "No acceptable AUTH mechanism is offered"));
@@ -122,8 +121,7 @@ asio::awaitable<void> SmtpClient::Authenticate() {
   }
   const absl::StatusOr<std::optional<std::string>> initial = options_.sasl->Begin();
   if (!initial.ok()) {
-    co_await Leave(Cause::kAuthFailed,
-                   smtp::Reply(smtp::kAuthFailed, initial.status().message()));
+    co_await Leave(Cause::kAuthFailed, smtp::Reply(smtp::kAuthFailed, initial.status().message()));
     co_return;
   }
   const bool is_delayed = initial->has_value() && (*initial)->size() > kInitialResponseBytesMax;
@@ -204,8 +202,7 @@ asio::awaitable<void> SmtpClient::Leave(Cause cause, smtp::Reply reply) {
 
 // --- Messages ---
 
-asio::awaitable<std::vector<smtp::RecipientOutcome>> SmtpClient::Send(
-    SmtpTransaction transaction) {
+asio::awaitable<std::vector<smtp::RecipientOutcome>> SmtpClient::Send(SmtpTransaction transaction) {
   const size_t recipient_count = transaction.message.recipients.size();
   if (!can_send()) {
     co_return LostOutcomes(recipient_count,
@@ -251,7 +248,8 @@ asio::awaitable<void> SmtpClient::FeedContent(Content* content) {
   const absl::string_view part = content->piece.substr(0, kContentPartBytes);
   content->piece.remove_prefix(part.size());
   engine_.SendContent(part, content->is_last_piece && content->piece.empty());
-  if (engine_.output().size() >= kOutputBytesMax) co_await WriteOutput(options_.timeouts.data_block);
+  if (engine_.output().size() >= kOutputBytesMax)
+    co_await WriteOutput(options_.timeouts.data_block);
 }
 
 asio::awaitable<void> SmtpClient::AwaitEndOfData(SmtpTransaction* transaction, uint64_t message) {

@@ -1,5 +1,5 @@
-// The SMTP client: a smtp::ClientEngine on a net::Stream. Used by outbound-delivery, by the reversed
-// half of ATRN, and by the ODMR and ETRN clients.
+// The SMTP client: a smtp::ClientEngine on a net::Stream. Used by outbound-delivery, by the
+// reversed half of ATRN, and by the ODMR and ETRN clients.
 //
 //   SmtpClient client(*stream, {.engine = {.host_name = "mx.example.org"}});
 //   if (auto end = co_await client.Open()) …                // why there is no session
@@ -31,8 +31,8 @@ class SaslClient;
 
 struct SmtpTimeouts {  // [RFC5321 4.5.3.2]
   absl::Duration greeting = absl::Minutes(5);
-  absl::Duration command = absl::Minutes(5);      // for each reply; STARTTLS's handshake too
-  absl::Duration data_block = absl::Minutes(3);   // for each write of content
+  absl::Duration command = absl::Minutes(5);     // for each reply; STARTTLS's handshake too
+  absl::Duration data_block = absl::Minutes(3);  // for each write of content
   absl::Duration end_of_data = absl::Minutes(10);
   absl::Duration quit = absl::Seconds(10);
 };
@@ -69,7 +69,7 @@ struct SmtpSessionEnd {
     kAuthFailed,      // by `reply`, or the server has not proved itself
     kAborted,         // here: the content could not be had, or its end was not to be sent
     kUnsendableContent,
-    kTurned,          // ATRN: the roles have changed
+    kTurned,  // ATRN: the roles have changed
   };
   Cause cause = Cause::kQuit;
   smtp::Reply reply;  // the peer's last words, or ours

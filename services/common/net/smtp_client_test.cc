@@ -100,8 +100,7 @@ class SmtpClientTest : public ::testing::Test {
   // Sends one message after kHello.
   Outcomes SendAgainst(const std::string& script, SmtpTransaction transaction) {
     Outcomes outcomes;
-    RunToEnd(context_,
-             OpenSendAndQuit(stream_.get(), &client(), std::move(transaction), &outcomes),
+    RunToEnd(context_, OpenSendAndQuit(stream_.get(), &client(), std::move(transaction), &outcomes),
              PlayScript(peer_.get(), kHello + script, nullptr, &heard_));
     return outcomes;
   }
@@ -145,8 +144,10 @@ TEST_F(SmtpClientTest, SilentPeerEndsTheSessionAtTheTimeout) {
 TEST_F(SmtpClientTest, ReplyThatComesDropByDropDoesNotMoveItsDeadline) {
   options_.timeouts.greeting = absl::Milliseconds(150);
   const absl::Time before = absl::Now();
-  RunToEnd(context_, Open(&client()), PlayScript(peer_.get(), "S: 220-slow\nPAUSE\nS: 220-slow\n"
-                                                              "PAUSE\nS: 220-slow\nPAUSE\n"));
+  RunToEnd(context_, Open(&client()),
+           PlayScript(peer_.get(),
+                      "S: 220-slow\nPAUSE\nS: 220-slow\n"
+                      "PAUSE\nS: 220-slow\nPAUSE\n"));
   EXPECT_EQ(client().end()->cause, Cause::kTimeout);
   EXPECT_LT(absl::Now() - before, absl::Seconds(5));
 }
@@ -265,8 +266,7 @@ class FakeSasl : public SaslClient {
   absl::Status finish;
 };
 
-constexpr char kAuthHello[] =
-    "S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 AUTH CRAM-MD5 X-TEST\n";
+constexpr char kAuthHello[] = "S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250 AUTH CRAM-MD5 X-TEST\n";
 
 TEST_F(SmtpClientTest, AuthenticatesByChallengeAndResponse) {
   FakeSasl sasl;
@@ -291,8 +291,8 @@ TEST_F(SmtpClientTest, LongInitialResponseWaitsForTheFirstChallenge) {
 TEST_F(SmtpClientTest, WrongPasswordEndsTheSessionWithThePeersWords) {
   FakeSasl sasl;
   options_.sasl = &sasl;
-  EXPECT_EQ(OpenAgainst(absl::StrCat(
-                kAuthHello, "C: AUTH X-TEST\nS: 535 5.7.8 No\nC: QUIT\nS: 221 Bye\n")),
+  EXPECT_EQ(OpenAgainst(
+                absl::StrCat(kAuthHello, "C: AUTH X-TEST\nS: 535 5.7.8 No\nC: QUIT\nS: 221 Bye\n")),
             Cause::kAuthFailed);
   EXPECT_EQ(client().end()->reply.ToString(), "535 5.7.8 No");
 }
@@ -310,8 +310,8 @@ TEST_F(SmtpClientTest, SuccessWithoutTheServersProofIsAFailure) {
   FakeSasl sasl;
   sasl.finish = absl::UnauthenticatedError("no signature");
   options_.sasl = &sasl;
-  EXPECT_EQ(OpenAgainst(absl::StrCat(
-                kAuthHello, "C: AUTH X-TEST\nS: 235 2.7.0 Sure\nC: QUIT\nS: 221 Bye\n")),
+  EXPECT_EQ(OpenAgainst(absl::StrCat(kAuthHello,
+                                     "C: AUTH X-TEST\nS: 235 2.7.0 Sure\nC: QUIT\nS: 221 Bye\n")),
             Cause::kAuthFailed);
 }
 
@@ -431,11 +431,9 @@ TEST_F(SmtpClientTest, SendsContentThatComesInPieces) {
   SlowSource source(context_.get_executor(), 5, 20'000);
   std::string content;
   Outcomes outcomes;
-  SmtpTransaction transaction{.message = Message({"a@example.com"}),
-                              .content = "Subject: first\r\n\r\n",
-                              .rest = &source};
-  RunToEnd(context_,
-           OpenSendAndQuit(stream_.get(), &client(), std::move(transaction), &outcomes),
+  SmtpTransaction transaction{
+      .message = Message({"a@example.com"}), .content = "Subject: first\r\n\r\n", .rest = &source};
+  RunToEnd(context_, OpenSendAndQuit(stream_.get(), &client(), std::move(transaction), &outcomes),
            TakeMessage(peer_.get(), &content));
   EXPECT_EQ(outcomes.at(0).disposition, Disposition::kDelivered);
   std::string expected = "Subject: first\r\n\r\n";
@@ -447,9 +445,9 @@ TEST_F(SmtpClientTest, SendsContentThatComesInPieces) {
 TEST_F(SmtpClientTest, ContentThatCannotBeHadIsNeverGivenAnEnd) {
   SlowSource source(context_.get_executor(), 2, 10);
   source.fails = true;
-  const Outcomes outcomes = SendAgainst(
-      "C: MAIL *\nC: RCPT *\nS: 250 OK\nS: 250 OK\nC: DATA\nS: 354 Go\n",
-      {.message = Message({"a@example.com"}), .content = "", .rest = &source});
+  const Outcomes outcomes =
+      SendAgainst("C: MAIL *\nC: RCPT *\nS: 250 OK\nS: 250 OK\nC: DATA\nS: 354 Go\n",
+                  {.message = Message({"a@example.com"}), .content = "", .rest = &source});
   EXPECT_EQ(outcomes.at(0).disposition, Disposition::kTransientFailure);
   EXPECT_EQ(outcomes.at(0).stage, Stage::kLocal);
   EXPECT_EQ(client().end()->cause, Cause::kAborted);
@@ -458,8 +456,7 @@ TEST_F(SmtpClientTest, ContentThatCannotBeHadIsNeverGivenAnEnd) {
 TEST_F(SmtpClientTest, UsesChunksWhereTheyAreOffered) {
   Outcomes outcomes;
   SmtpTransaction transaction{.message = Message({"a@example.com"}), .content = "one\r\n.two\r\n"};
-  RunToEnd(context_,
-           OpenSendAndQuit(stream_.get(), &client(), std::move(transaction), &outcomes),
+  RunToEnd(context_, OpenSendAndQuit(stream_.get(), &client(), std::move(transaction), &outcomes),
            PlayScript(peer_.get(),
                       "S: 220 mx\nC: EHLO *\nS: 250-mx\nS: 250-PIPELINING\nS: 250 CHUNKING\n"
                       "C: MAIL *\nC: RCPT *\nS: 250 OK\nS: 250 OK\nC: BDAT 11 LAST\nC: one\n"
@@ -494,9 +491,9 @@ TEST_F(SmtpClientTest, EndOfDataWaitsForItsGate) {
 TEST_F(SmtpClientTest, GateThatStaysShutEndsTheSessionWithoutAnEndOfData) {
   SmtpTransaction transaction{.message = Message({"a@example.com"}), .content = "x\r\n"};
   transaction.before_end_of_data = [] { return Forbid(); };
-  const Outcomes outcomes = SendAgainst(
-      "C: MAIL *\nC: RCPT *\nS: 250 OK\nS: 250 OK\nC: DATA\nS: 354 Go\nC: *\nEND\n",
-      std::move(transaction));
+  const Outcomes outcomes =
+      SendAgainst("C: MAIL *\nC: RCPT *\nS: 250 OK\nS: 250 OK\nC: DATA\nS: 354 Go\nC: *\nEND\n",
+                  std::move(transaction));
   EXPECT_EQ(outcomes.at(0).disposition, Disposition::kTransientFailure);
   EXPECT_EQ(client().end()->cause, Cause::kAborted);
   EXPECT_EQ(heard_.find("\n.\n"), std::string::npos);
@@ -521,9 +518,8 @@ TEST_F(SmtpClientTest, NoAnswerToTheEndOfDataInTimeLeavesTheOutcomeUnknown) {
 }
 
 TEST_F(SmtpClientTest, ConnectionLostEarlierIsATransientFailure) {
-  const Outcomes outcomes =
-      SendAgainst("C: MAIL *\nC: RCPT *\nRESET\n",
-                  {.message = Message({"a@example.com"}), .content = "x\r\n"});
+  const Outcomes outcomes = SendAgainst(
+      "C: MAIL *\nC: RCPT *\nRESET\n", {.message = Message({"a@example.com"}), .content = "x\r\n"});
   EXPECT_EQ(outcomes.at(0).disposition, Disposition::kTransientFailure);
   EXPECT_EQ(outcomes.at(0).stage, Stage::kConnection);
 }
@@ -531,8 +527,8 @@ TEST_F(SmtpClientTest, ConnectionLostEarlierIsATransientFailure) {
 TEST_F(SmtpClientTest, EveryRecipientHasAnOutcomeWhenTheSessionIsOverAlready) {
   Outcomes outcomes;
   RunToEnd(context_,
-           OpenAndSend(&client(), {.message = Message({"a@example.com", "b@example.com"}),
-                                   .content = "x\r\n"},
+           OpenAndSend(&client(),
+                       {.message = Message({"a@example.com", "b@example.com"}), .content = "x\r\n"},
                        &outcomes),
            PlayScript(peer_.get(), "S: 554 No\n"));
   ASSERT_EQ(outcomes.size(), 2u);

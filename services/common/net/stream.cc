@@ -46,8 +46,7 @@ class Stream::Impl {
       asio::ip::tcp::endpoint endpoint, asio::ip::address source, absl::Time deadline) {
     asio::ip::tcp::socket socket(co_await asio::this_coro::executor);
     auto stream = std::make_unique<Stream>(std::move(socket));
-    absl::Status connected =
-        co_await stream->impl_->socket_->Connect(endpoint, source, deadline);
+    absl::Status connected = co_await stream->impl_->socket_->Connect(endpoint, source, deadline);
     if (!connected.ok()) co_return connected;
     stream->impl_->RememberEndpoints();
     co_return stream;
@@ -90,8 +89,8 @@ class Stream::Impl {
     }
   }
 
-  static asio::awaitable<absl::Status> WriteTls(std::shared_ptr<Impl> self,
-                                                absl::string_view bytes, absl::Time deadline) {
+  static asio::awaitable<absl::Status> WriteTls(std::shared_ptr<Impl> self, absl::string_view bytes,
+                                                absl::Time deadline) {
     StreamSocket& socket = *self->socket_;
     if (socket.ShouldYield()) co_await socket.Yield();
     while (!bytes.empty()) {
@@ -173,8 +172,8 @@ class Stream::Impl {
     }
   }
 
-  // Reading makes TLS answer now and then (a key update). Those answers go out when they can; a peer
-  // that asks for them and does not take them is given up.
+  // Reading makes TLS answer now and then (a key update). Those answers go out when they can; a
+  // peer that asks for them and does not take them is given up.
   absl::Status SendAnswers() {
     if (tls_->output().empty()) return absl::OkStatus();
     absl::StatusOr<size_t> sent = socket_->TrySend(tls_->output());
@@ -215,8 +214,7 @@ asio::awaitable<absl::StatusOr<std::unique_ptr<Stream>>> Stream::Connect(
   return Impl::Connect(std::move(endpoint), std::move(source), deadline);
 }
 
-asio::awaitable<absl::StatusOr<size_t>> Stream::Read(absl::Span<char> buffer,
-                                                     absl::Time deadline) {
+asio::awaitable<absl::StatusOr<size_t>> Stream::Read(absl::Span<char> buffer, absl::Time deadline) {
   return has_tls() ? Impl::ReadTls(impl_, buffer, deadline)
                    : Impl::ReadClear(impl_->shared_socket(), buffer, deadline);
 }
@@ -236,8 +234,7 @@ asio::awaitable<absl::Status> Stream::StartTlsAsClient(std::shared_ptr<const Tls
                                                        const std::string& server_name,
                                                        absl::Time deadline) {
   return Impl::Handshake(
-      impl_,
-      TlsSession::ForClient(std::move(context), impl_->socket().descriptor(), server_name),
+      impl_, TlsSession::ForClient(std::move(context), impl_->socket().descriptor(), server_name),
       deadline);
 }
 

@@ -1,5 +1,5 @@
-// A TCP connection that may become a TLS one, as a coroutine's byte stream. Used by the SMTP server,
-// the SMTP client, and both sides of an ATRN session (the same object after the turn).
+// A TCP connection that may become a TLS one, as a coroutine's byte stream. Used by the SMTP
+// server, the SMTP client, and both sides of an ATRN session (the same object after the turn).
 //
 // Strand-confined: all calls on the executor that the stream was made for, one read and one write
 // at a time. Every wait ends at its deadline with DEADLINE_EXCEEDED; a deadline in the past still
@@ -27,9 +27,9 @@ class TlsContext;
 
 // What a handshake agreed on.
 struct TlsFacts {
-  std::string protocol;  // TLSv1.3
-  std::string cipher;    // TLS_AES_256_GCM_SHA384
-  std::string peer_subject;              // of the peer's certificate; empty without one
+  std::string protocol;      // TLSv1.3
+  std::string cipher;        // TLS_AES_256_GCM_SHA384
+  std::string peer_subject;  // of the peer's certificate; empty without one
   bool peer_verified = false;
   std::string exporter_binding;          // RFC 9266 tls-exporter, 32 octets; TLS 1.3 only
   std::string server_end_point_binding;  // RFC 5929
@@ -44,22 +44,23 @@ class Stream {
   ~Stream();
 
   // Connects; UNAVAILABLE when refused or unreachable, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED when
-  // descriptors have run out. `source` binds the local address unless it is the unspecified one. The
-  // stream belongs to the executor of the awaiting coroutine.
+  // descriptors have run out. `source` binds the local address unless it is the unspecified one.
+  // The stream belongs to the executor of the awaiting coroutine.
   static asio::awaitable<absl::StatusOr<std::unique_ptr<Stream>>> Connect(
       asio::ip::tcp::endpoint endpoint, absl::Time deadline,
       asio::ip::address source = asio::ip::address());
 
-  // Reads at least one octet into `buffer`, which is not empty; 0 means the peer has closed in order.
-  // UNAVAILABLE: the connection broke.
+  // Reads at least one octet into `buffer`, which is not empty; 0 means the peer has closed in
+  // order. UNAVAILABLE: the connection broke.
   asio::awaitable<absl::StatusOr<size_t>> Read(absl::Span<char> buffer, absl::Time deadline);
 
   // Writes all of `bytes`, which must stay valid until then.
   asio::awaitable<absl::Status> Write(absl::string_view bytes, absl::Time deadline);
 
-  // Handshakes, as one side of TLS from here on; has_tls() is true even when it fails, so that nothing
-  // is ever read or written in clear after it. The caller has discarded what it read in clear before;
-  // what the socket still has belongs to TLS. No read or write may be waiting. Errors:
+  // Handshakes, as one side of TLS from here on; has_tls() is true even when it fails, so that
+  // nothing is ever read or written in clear after it. The caller has discarded what it read in
+  // clear before; what the socket still has belongs to TLS. No read or write may be waiting.
+  // Errors:
   //   UNAUTHENTICATED      the peer's certificate is not good (verifying contexts only).
   //   FAILED_PRECONDITION  no common protocol or cipher, an alert, or the peer does not speak TLS.
   //   UNAVAILABLE          the connection broke.
@@ -77,10 +78,11 @@ class Stream {
   // record that it has, and waits for the network when more is buffered (dequeue.md, field facts).
   void set_one_line_per_record(bool value);
 
-  // Closes at once, without TLS or TCP ceremony beyond a FIN; pending operations end with CANCELLED.
+  // Closes at once, without TLS or TCP ceremony beyond a FIN; pending operations end with
+  // CANCELLED.
   void Close();
-  // Sends close_notify and FIN where that works within a second, discards what the peer still sends,
-  // then closes. No read or write may be waiting.
+  // Sends close_notify and FIN where that works within a second, discards what the peer still
+  // sends, then closes. No read or write may be waiting.
   asio::awaitable<void> CloseGracefully();
 
   asio::ip::tcp::endpoint remote_endpoint() const;  // as it was at construction

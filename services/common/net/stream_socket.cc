@@ -16,9 +16,11 @@
 namespace turnpike::net {
 namespace {
 
-// Operations in a row that a stream may do without waiting, before others on its thread have a turn.
+// Operations in a row that a stream may do without waiting, before others on its thread have a
+// turn.
 constexpr int kOperationsWithoutWaitMax = 16;
-// The timer looks at the deadlines this often at least, whatever the clock has been set to meanwhile.
+// The timer looks at the deadlines this often at least, whatever the clock has been set to
+// meanwhile.
 constexpr absl::Duration kTimerMax = absl::Hours(1);
 
 absl::Status Cancelled() { return absl::CancelledError("the stream was closed"); }
@@ -61,8 +63,7 @@ StreamSocket::StreamSocket(asio::ip::tcp::socket socket)
 }
 
 asio::awaitable<absl::Status> StreamSocket::Connect(asio::ip::tcp::endpoint endpoint,
-                                                    asio::ip::address source,
-                                                    absl::Time deadline) {
+                                                    asio::ip::address source, absl::Time deadline) {
   asio::error_code error;
   socket_.open(endpoint.protocol(), error);
   if (!error) socket_.native_non_blocking(true, error);
@@ -164,9 +165,7 @@ absl::StatusOr<size_t> StreamSocket::TrySend(absl::string_view bytes) {
   return total;
 }
 
-bool StreamSocket::ShouldYield() {
-  return ++operations_without_wait_ > kOperationsWithoutWaitMax;
-}
+bool StreamSocket::ShouldYield() { return ++operations_without_wait_ > kOperationsWithoutWaitMax; }
 
 asio::awaitable<void> StreamSocket::Yield() {
   operations_without_wait_ = 0;

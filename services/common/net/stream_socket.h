@@ -27,8 +27,8 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   explicit StreamSocket(asio::ip::tcp::socket socket);
 
   // Opens and connects. `source` binds the local address, if it is not unspecified.
-  asio::awaitable<absl::Status> Connect(asio::ip::tcp::endpoint endpoint,
-                                        asio::ip::address source, absl::Time deadline);
+  asio::awaitable<absl::Status> Connect(asio::ip::tcp::endpoint endpoint, asio::ip::address source,
+                                        absl::Time deadline);
 
   // At least one octet; 0 at the end of the stream.
   asio::awaitable<absl::StatusOr<size_t>> Read(absl::Span<char> buffer, absl::Time deadline);
@@ -66,15 +66,16 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
 
   asio::ip::tcp::socket socket_;
   asio::steady_timer timer_;
-  absl::Time timer_time_ = absl::InfiniteFuture();      // that it is set for
-  absl::Time read_deadline_ = absl::InfiniteFuture();   // of the waiting operations
+  absl::Time timer_time_ = absl::InfiniteFuture();     // that it is set for
+  absl::Time read_deadline_ = absl::InfiniteFuture();  // of the waiting operations
   absl::Time write_deadline_ = absl::InfiniteFuture();
   int operations_without_wait_ = 0;
   bool is_at_end_ = false;  // of what the peer sends
   bool closed_ = false;
 };
 
-// UNAVAILABLE for all that networks do; RESOURCE_EXHAUSTED when this process has run out of something.
+// UNAVAILABLE for all that networks do; RESOURCE_EXHAUSTED when this process has run out of
+// something.
 absl::Status StatusOfNetworkError(int error, absl::string_view what);
 
 }  // namespace turnpike::net

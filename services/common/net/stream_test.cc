@@ -99,8 +99,7 @@ asio::awaitable<void> Connect(asio::ip::tcp::endpoint endpoint, asio::ip::addres
 TEST_F(StreamTest, CarriesMuchAndReportsTheEnd) {
   const std::string much(5'000'000, 'm');
   std::string at_server;
-  RunToEnd(context_, WriteAndClose(client_.get(), much),
-      ReadAll(server_.get(), &at_server));
+  RunToEnd(context_, WriteAndClose(client_.get(), much), ReadAll(server_.get(), &at_server));
   EXPECT_EQ(at_server, much);
 }
 
@@ -156,7 +155,7 @@ TEST_F(StreamTest, DeadlineOfAWriteDoesNotEndARead) {
     }
   };
   RunToEnd(context_, ReadOnce(server_.get(), Soon(), &read),
-      Steps::WriteThenFeedPeer(server_.get(), client_.get(), &written));
+           Steps::WriteThenFeedPeer(server_.get(), client_.get(), &written));
   EXPECT_EQ(written.code(), absl::StatusCode::kDeadlineExceeded);
   ASSERT_TRUE(read.ok()) << read.status();
   EXPECT_EQ(*read, 11u);
@@ -165,7 +164,7 @@ TEST_F(StreamTest, DeadlineOfAWriteDoesNotEndARead) {
 TEST_F(StreamTest, CloseEndsAWaitingRead) {
   StatusOrCount result = 0u;
   RunToEnd(context_, ReadOnce(server_.get(), Soon(), &result),
-      CloseAfter(server_.get(), absl::Milliseconds(20)));
+           CloseAfter(server_.get(), absl::Milliseconds(20)));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
   RunToEnd(context_, ReadOnce(server_.get(), Soon(), &result));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
@@ -174,7 +173,7 @@ TEST_F(StreamTest, CloseEndsAWaitingRead) {
 TEST_F(StreamTest, DestructionEndsAWaitingRead) {
   StatusOrCount result = 0u;
   RunToEnd(context_, ReadOnce(server_.get(), Soon(), &result),
-      DestroyAfter(&server_, absl::Milliseconds(20)));
+           DestroyAfter(&server_, absl::Milliseconds(20)));
   EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
 }
 
@@ -239,14 +238,14 @@ TEST_F(StreamTest, OneStreamWithMuchToReadDoesNotStarveAnother) {
   };
   bool stop = false;
   RunToEnd(context_, Steps::Echo(server_.get(), &stop), Steps::Flood(client_.get(), &stop),
-      Steps::ReadThenStop(&other_server, &stop), Write(&other_client, "x"));
+           Steps::ReadThenStop(&other_server, &stop), Write(&other_client, "x"));
   EXPECT_TRUE(stop);
 }
 
 TEST(StreamConnectTest, ConnectsFromTheSourceThatItIsTold) {
   asio::io_context context;
-  asio::ip::tcp::acceptor acceptor(
-      context, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  asio::ip::tcp::acceptor acceptor(context,
+                                   asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   absl::StatusOr<std::unique_ptr<Stream>> result = absl::UnknownError("");
   const asio::ip::address source = asio::ip::make_address("127.0.0.77");
   RunToEnd(context, Connect(acceptor.local_endpoint(), source, Soon(), &result));
@@ -260,8 +259,8 @@ TEST(StreamConnectTest, RefusedConnectionIsUnavailable) {
   asio::io_context context;
   asio::ip::tcp::endpoint endpoint;
   {
-    asio::ip::tcp::acceptor acceptor(
-        context, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+    asio::ip::tcp::acceptor acceptor(context,
+                                     asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
     endpoint = acceptor.local_endpoint();
   }
   absl::StatusOr<std::unique_ptr<Stream>> result = absl::UnknownError("");

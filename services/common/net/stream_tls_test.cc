@@ -47,8 +47,7 @@ asio::awaitable<void> Write(Stream* stream, std::string bytes) {
 }
 
 // What each Read brought, until the end.
-asio::awaitable<void> ReadAll(Stream* stream, std::vector<std::string>* reads,
-                              absl::Status* end) {
+asio::awaitable<void> ReadAll(Stream* stream, std::vector<std::string>* reads, absl::Status* end) {
   char buffer[20'000];
   while (true) {
     const absl::StatusOr<size_t> count = co_await stream->Read(absl::MakeSpan(buffer), Soon());
@@ -72,9 +71,9 @@ class StreamTlsTest : public ::testing::Test {
  protected:
   StreamTlsTest()
       : certificate_(testing::MakeCertificate("server", "mx.example.org")),
-        server_context_(Valid(TlsContext::ForServer(
-            {.certificate_file = certificate_.certificate_file,
-             .key_file = certificate_.key_file}))),
+        server_context_(
+            Valid(TlsContext::ForServer({.certificate_file = certificate_.certificate_file,
+                                         .key_file = certificate_.key_file}))),
         client_context_(Valid(TlsContext::ForUnverifyingClient())) {
     auto [server, client] = testing::ConnectedSockets(context_);
     server_ = std::make_unique<Stream>(std::move(server));
@@ -85,7 +84,7 @@ class StreamTlsTest : public ::testing::Test {
     absl::Status at_server;
     absl::Status at_client;
     RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &at_server),
-        ShakeHandsAsClient(client_.get(), client_context_, "mx.example.org", &at_client));
+             ShakeHandsAsClient(client_.get(), client_context_, "mx.example.org", &at_client));
     ASSERT_TRUE(at_server.ok()) << at_server;
     ASSERT_TRUE(at_client.ok()) << at_client;
   }
@@ -96,7 +95,7 @@ class StreamTlsTest : public ::testing::Test {
     absl::Status at_client;
     Context context = Valid(TlsContext::ForVerifyingClient(authorities_file));
     RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &at_server),
-        ShakeHandsAsClient(client_.get(), context, name, &at_client));
+             ShakeHandsAsClient(client_.get(), context, name, &at_client));
     return at_client;
   }
 
@@ -119,7 +118,8 @@ TEST_F(StreamTlsTest, CarriesMuchAndReportsTheEnd) {
   const std::string much(5'000'000, 'm');
   std::vector<std::string> reads;
   absl::Status end;
-  RunToEnd(context_, WriteAndCloseGracefully(server_.get(), much), ReadAll(client_.get(), &reads, &end));
+  RunToEnd(context_, WriteAndCloseGracefully(server_.get(), much),
+           ReadAll(client_.get(), &reads, &end));
   EXPECT_TRUE(end.ok()) << end;
   EXPECT_EQ(Joined(reads), much);
 }
@@ -155,7 +155,7 @@ TEST_F(StreamTlsTest, TakesTheHandshakeThatIsInTheSocketAlready) {
     }
   };
   RunToEnd(context_, ShakeHandsAsClient(client_.get(), client_context_, "", &at_client),
-      Steps::Later(server_.get(), server_context_, &at_server));
+           Steps::Later(server_.get(), server_context_, &at_server));
   EXPECT_TRUE(at_server.ok()) << at_server;
   EXPECT_TRUE(at_client.ok()) << at_client;
 }
@@ -163,7 +163,7 @@ TEST_F(StreamTlsTest, TakesTheHandshakeThatIsInTheSocketAlready) {
 TEST_F(StreamTlsTest, ClearTextIsNeverTakenForTls) {
   absl::Status result;
   RunToEnd(context_, Write(client_.get(), "MAIL FROM:<eve@example.org>\r\n"),
-      ShakeHandsAsServer(server_.get(), server_context_, &result));
+           ShakeHandsAsServer(server_.get(), server_context_, &result));
   EXPECT_EQ(result.code(), absl::StatusCode::kFailedPrecondition) << result;
   EXPECT_TRUE(server_->has_tls());
   std::vector<std::string> reads;
@@ -176,7 +176,7 @@ TEST_F(StreamTlsTest, ClearTextIsNeverTakenForTls) {
 TEST_F(StreamTlsTest, HandshakeEndsAtItsDeadlineWhenThePeerIsSilent) {
   absl::Status result;
   RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &result,
-                                   absl::Now() + absl::Milliseconds(50)));
+                                        absl::Now() + absl::Milliseconds(50)));
   EXPECT_EQ(result.code(), absl::StatusCode::kDeadlineExceeded);
 }
 
@@ -210,9 +210,9 @@ TEST_F(StreamTlsTest, UnknownAuthorityIsUnauthenticated) {
 TEST_F(StreamTlsTest, VerifyingWithoutANameIsInvalid) {
   absl::Status result;
   RunToEnd(context_,
-      ShakeHandsAsClient(client_.get(),
-                         Valid(TlsContext::ForVerifyingClient(certificate_.certificate_file)), "",
-                         &result));
+           ShakeHandsAsClient(client_.get(),
+                              Valid(TlsContext::ForVerifyingClient(certificate_.certificate_file)),
+                              "", &result));
   EXPECT_EQ(result.code(), absl::StatusCode::kInvalidArgument);
 }
 
@@ -239,7 +239,8 @@ TEST_F(StreamTlsTest, WritesOneLineInARecordWhereThatIsAsked) {
   text += lines.back();
   std::vector<std::string> reads;
   absl::Status end;
-  RunToEnd(context_, WriteAndCloseGracefully(server_.get(), text), ReadAll(client_.get(), &reads, &end));
+  RunToEnd(context_, WriteAndCloseGracefully(server_.get(), text),
+           ReadAll(client_.get(), &reads, &end));
   EXPECT_TRUE(end.ok()) << end;
   EXPECT_EQ(reads, lines);
 }
@@ -250,7 +251,8 @@ TEST_F(StreamTlsTest, GathersLinesInLargeRecordsOtherwise) {
   for (int i = 0; i < 20'000; ++i) absl::StrAppend(&text, "line ", i, "\r\n");
   std::vector<std::string> reads;
   absl::Status end;
-  RunToEnd(context_, WriteAndCloseGracefully(server_.get(), text), ReadAll(client_.get(), &reads, &end));
+  RunToEnd(context_, WriteAndCloseGracefully(server_.get(), text),
+           ReadAll(client_.get(), &reads, &end));
   EXPECT_EQ(Joined(reads), text);
   EXPECT_LE(reads.size(), text.size() / (16 * 1024) + 1);
 }
@@ -288,8 +290,8 @@ TEST_F(StreamTlsTest, BothSidesMayTalkAtOnce) {
   std::string client_all;
   std::string server_all;
   RunToEnd(context_, Write(server_.get(), much), Write(client_.get(), much),
-      Steps::Read(client_.get(), much.size(), &client_all),
-      Steps::Read(server_.get(), much.size(), &server_all));
+           Steps::Read(client_.get(), much.size(), &client_all),
+           Steps::Read(server_.get(), much.size(), &server_all));
   EXPECT_EQ(client_all, much);
   EXPECT_EQ(server_all, much);
 }

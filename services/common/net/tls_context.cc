@@ -13,7 +13,8 @@
 namespace turnpike::net {
 namespace {
 
-// For TLS 1.2; those of TLS 1.3 are all good. Forward secrecy first, then what old mail servers have.
+// For TLS 1.2; those of TLS 1.3 are all good. Forward secrecy first, then what old mail servers
+// have.
 constexpr char kCiphers[] =
     "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:ECDHE+AES:DHE+AES:"
     "kRSA+AESGCM:kRSA+AES:!aNULL:!eNULL:!MD5:!PSK:!SRP:!DSS";

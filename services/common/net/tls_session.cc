@@ -34,8 +34,8 @@ std::string SubjectOf(X509* certificate) {
   return subject;
 }
 
-// [RFC5929 4.1] The hash of the server's certificate by its signature's own hash function, where MD5
-// and SHA-1 become SHA-256. Empty where the signature has none.
+// [RFC5929 4.1] The hash of the server's certificate by its signature's own hash function, where
+// MD5 and SHA-1 become SHA-256. Empty where the signature has none.
 std::string EndPointBinding(X509* certificate) {
   int digest_nid = NID_undef;
   if (OBJ_find_sigid_algs(X509_get_signature_nid(certificate), &digest_nid, nullptr) != 1) {
@@ -192,9 +192,10 @@ TlsSession::Result TlsSession::ResultOf(int returned, absl::string_view what) {
     default: {
       const unsigned long code = ERR_peek_error();  // NOLINT(google-runtime-int)
       const std::string text = absl::StrCat(what, ": ", TakeTlsError());
-      if (ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
-        error_ = absl::UnauthenticatedError(absl::StrCat(
-            text, ": ", X509_verify_cert_error_string(SSL_get_verify_result(ssl_))));
+      if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
+          ERR_GET_REASON(code) == SSL_R_CERTIFICATE_VERIFY_FAILED) {
+        error_ = absl::UnauthenticatedError(
+            absl::StrCat(text, ": ", X509_verify_cert_error_string(SSL_get_verify_result(ssl_))));
       } else if (ERR_GET_LIB(code) == ERR_LIB_SSL &&
                  ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
         error_ = absl::UnavailableError(absl::StrCat(what, ": the peer hung up"));

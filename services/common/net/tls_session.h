@@ -13,8 +13,8 @@
 #include "absl/types/span.h"
 #include "services/common/net/stream.h"
 
-struct ssl_st;            // OpenSSL's SSL
-struct bio_st;            // and BIO
+struct ssl_st;  // OpenSSL's SSL
+struct bio_st;  // and BIO
 struct bio_method_st;
 
 namespace turnpike::net {

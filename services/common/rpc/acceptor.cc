@@ -75,8 +75,8 @@ void Acceptor::Run() {
     pollfd polled[2] = {{.fd = wake_up_, .events = POLLIN, .revents = 0},
                         {.fd = listener_, .events = POLLIN, .revents = 0}};
     const bool paused = pause > absl::ZeroDuration();
-    const int ready =
-        poll(polled, paused ? 1 : 2, paused ? static_cast<int>(absl::ToInt64Milliseconds(pause)) : -1);
+    const int ready = poll(polled, paused ? 1 : 2,
+                           paused ? static_cast<int>(absl::ToInt64Milliseconds(pause)) : -1);
     if (ready > 0 && polled[0].revents != 0) return;
     pause = AcceptAll();
   }

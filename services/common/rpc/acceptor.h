@@ -53,7 +53,8 @@ class Acceptor {
   Acceptor(int listener, int wake_up, std::string address, size_t connections_max);
 
   void Run();
-  // Accepts what is there. How long to pause before the next time: zero unless something has run out.
+  // Accepts what is there. How long to pause before the next time: zero unless something has run
+  // out.
   absl::Duration AcceptAll();
   void HandOn(int descriptor);
   void ForgetClosedConnections();

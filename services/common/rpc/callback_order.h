@@ -12,8 +12,9 @@ namespace turnpike::rpc {
 // Thread-safe.
 class CallbackOrder {
  public:
-  // Calls `run(event)` for `event`, and for whatever else is posted meanwhile, unless another thread
-  // is at it already: then that one does it and Post returns at once. So no two `run` overlap.
+  // Calls `run(event)` for `event`, and for whatever else is posted meanwhile, unless another
+  // thread is at it already: then that one does it and Post returns at once. So no two `run`
+  // overlap.
   template <typename Run>
   void Post(uint32_t event, const Run& run) {
     uint32_t pending = state_.fetch_or(event | kRunning, std::memory_order_acq_rel);

@@ -4,11 +4,11 @@
 
 namespace turnpike::rpc {
 
-// gRPC 1.51 ends the threads that run callbacks when the last channel or server that uses them goes,
-// and joins them on the spot: a channel that is let go of within a callback joins its own thread and
-// crashes, and one that goes while another comes races with it. After this has been called the
-// threads live as long as the process, so that channels may go at any time and on any thread.
-// Thread-safe; cheap when called again.
+// gRPC 1.51 ends the threads that run callbacks when the last channel or server that uses them
+// goes, and joins them on the spot: a channel that is let go of within a callback joins its own
+// thread and crashes, and one that goes while another comes races with it. After this has been
+// called the threads live as long as the process, so that channels may go at any time and on any
+// thread. Thread-safe; cheap when called again.
 void KeepCallbackThreads();
 
 }  // namespace turnpike::rpc

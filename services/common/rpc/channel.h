@@ -12,8 +12,8 @@ class Channel;
 namespace turnpike::rpc {
 
 // A channel with keepalive, round robin, reconnect backoff of 50 ms to 2 s, message size limits of
-// 8 MiB. Connects lazily; a restarted peer is found again by itself. `target`: host:port or any gRPC
-// target. May be let go of on any thread, within a callback of its own too.
+// 8 MiB. Connects lazily; a restarted peer is found again by itself. `target`: host:port or any
+// gRPC target. May be let go of on any thread, within a callback of its own too.
 std::shared_ptr<grpc::Channel> CreateChannel(const std::string& target);
 
 }  // namespace turnpike::rpc

@@ -14,9 +14,9 @@
 namespace turnpike::rpc {
 
 // Lifetime: gRPC may use a reactor until OnDone, which it calls when all started operations have
-// completed and all holds are gone. TryWrite comes from any thread, so one hold stands until the read
-// side has seen the end of the call and nobody is about to start a write: from then on, no operation
-// is ever started.
+// completed and all holds are gone. TryWrite comes from any thread, so one hold stands until the
+// read side has seen the end of the call and nobody is about to start a write: from then on, no
+// operation is ever started.
 template <typename Request, typename Response>
 class ClientStream<Request, Response>::Call final : public Reactor {
  public:
@@ -143,8 +143,8 @@ class ClientStream<Request, Response>::Call final : public Reactor {
   absl::Mutex mu_;
   bool write_in_flight_ ABSL_GUARDED_BY(mu_) = false;
   bool writes_done_ ABSL_GUARDED_BY(mu_) = false;
-  bool ended_ ABSL_GUARDED_BY(mu_) = false;  // no operation is started any more
-  int starting_ ABSL_GUARDED_BY(mu_) = 0;    // threads between their decision and gRPC
+  bool ended_ ABSL_GUARDED_BY(mu_) = false;          // no operation is started any more
+  int starting_ ABSL_GUARDED_BY(mu_) = 0;            // threads between their decision and gRPC
   std::shared_ptr<Call> self_ ABSL_GUARDED_BY(mu_);  // until OnDone
 };
 

@@ -1,5 +1,5 @@
-// A server that has run out of descriptors serves again when there are some. A binary of its own: it
-// limits its process.
+// A server that has run out of descriptors serves again when there are some. A binary of its own:
+// it limits its process.
 #include <grpcpp/channel.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>

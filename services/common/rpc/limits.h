@@ -17,8 +17,8 @@ inline constexpr int kReconnectBackoffMinMs = 50;
 inline constexpr int kReconnectBackoffMaxMs = 2'000;
 inline constexpr int kConnectTimeoutMs = 5'000;
 
-// A server asks its clients to connect anew after this long, so that new replicas get a share of the
-// calls. Calls and streams in progress go on over the old connection.
+// A server asks its clients to connect anew after this long, so that new replicas get a share of
+// the calls. Calls and streams in progress go on over the old connection.
 inline constexpr int kConnectionAgeMaxMs = 300'000;
 
 }  // namespace turnpike::rpc

@@ -51,8 +51,7 @@ class PluginsOption : public grpc::ServerBuilderOption {
     const auto is_reflection = [&reflection](const auto& plugin) {
       return plugin->name() == reflection.name();
     };
-    plugins->erase(std::remove_if(plugins->begin(), plugins->end(), is_reflection),
-                   plugins->end());
+    plugins->erase(std::remove_if(plugins->begin(), plugins->end(), is_reflection), plugins->end());
     if (reflection_) {
       plugins->push_back(std::make_unique<grpc::reflection::ProtoServerReflectionPlugin>());
     }
@@ -120,10 +119,10 @@ void SetArguments(grpc::ServerBuilder* builder) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(
-    const Options& options, const std::vector<grpc::Service*>& services) {
-  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor = Acceptor::Listen(
-      {.listen = options.listen, .connections_max = options.connections_max});
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
+                                                      const std::vector<grpc::Service*>& services) {
+  absl::StatusOr<std::unique_ptr<Acceptor>> acceptor =
+      Acceptor::Listen({.listen = options.listen, .connections_max = options.connections_max});
   if (!acceptor.ok()) return acceptor.status();
 
   static std::once_flag health_enabled;  // for all servers of the process; not thread-safe itself

@@ -21,7 +21,7 @@ namespace turnpike::rpc {
 class Server {
  public:
   struct Options {
-    std::string listen;        // host:port; port 0 picks one
+    std::string listen;  // host:port; port 0 picks one
     bool reflection = false;
     size_t connections_max = 1000;  // further ones are closed at once; > 0
   };

@@ -225,14 +225,15 @@ class ServerStream<Request, Response>::Call final : public Reactor {
   Response pending_ ABSL_GUARDED_BY(mu_);
   Response writing_;  // changes only while no write is in progress
   size_t writing_bytes_ ABSL_GUARDED_BY(mu_) = 0;
-  mutable std::optional<size_t> pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;  // nothing: not counted yet
+  mutable std::optional<size_t> pending_bytes_ ABSL_GUARDED_BY(mu_) =
+      0;  // nothing: not counted yet
   bool has_pending_ ABSL_GUARDED_BY(mu_) = false;
   bool write_in_flight_ ABSL_GUARDED_BY(mu_) = false;
   Reading reading_ ABSL_GUARDED_BY(mu_) = Reading::kReading;
   int starting_ ABSL_GUARDED_BY(mu_) = 0;  // threads between their decision and gRPC
   std::optional<grpc::Status> final_status_ ABSL_GUARDED_BY(mu_);  // once it is to end
-  bool finished_ ABSL_GUARDED_BY(mu_) = false;       // Finish has been called
-  std::shared_ptr<Call> self_ ABSL_GUARDED_BY(mu_);  // until OnDone
+  bool finished_ ABSL_GUARDED_BY(mu_) = false;                     // Finish has been called
+  std::shared_ptr<Call> self_ ABSL_GUARDED_BY(mu_);                // until OnDone
 };
 
 template <typename Request, typename Response>

@@ -111,16 +111,14 @@ TEST(StreamTest, SendsInOneResponseWhatIsMergedWhileAWriteIsUnderWay) {
   constexpr int kTexts = 5000;
   Recorder<bool> done;
   Pair pair([&](const std::shared_ptr<ChatServerStream>& stream) {
-    return ChatServerStream::Callbacks{
-        .on_message =
-            [stream, &done](ChatRequest&) {
-              for (int i = 0; i < kTexts; ++i) {
-                stream->Send([i](ChatResponse& response) { response.add_texts(absl::StrCat(i)); });
-              }
-              stream->Finish(absl::OkStatus());
-              done.Add(true);
-              return true;
-            }};
+    return ChatServerStream::Callbacks{.on_message = [stream, &done](ChatRequest&) {
+      for (int i = 0; i < kTexts; ++i) {
+        stream->Send([i](ChatResponse& response) { response.add_texts(absl::StrCat(i)); });
+      }
+      stream->Finish(absl::OkStatus());
+      done.Add(true);
+      return true;
+    }};
   });
   ClientRecord record;
   auto stream = OpenChat(pair.stub(), record.Callbacks());
@@ -201,13 +199,13 @@ TEST(StreamTest, ReadsNothingUntilResumeAfterBackPressure) {
   Recorder<std::shared_ptr<ChatServerStream>> streams;
   Pair pair([&](const std::shared_ptr<ChatServerStream>& stream) {
     streams.Add(stream);
-    return ChatServerStream::Callbacks{.on_message =
-                                           [&received](ChatRequest& request) {
-                                             received.Add(request.texts(0));
-                                             return false;
-                                           },
-                                       .on_half_close =
-                                           [stream] { stream->Finish(absl::OkStatus()); }};
+    return ChatServerStream::Callbacks{
+        .on_message =
+            [&received](ChatRequest& request) {
+              received.Add(request.texts(0));
+              return false;
+            },
+        .on_half_close = [stream] { stream->Finish(absl::OkStatus()); }};
   });
   ClientRecord record;
   auto stream = OpenChat(pair.stub(), record.Callbacks());
@@ -229,14 +227,14 @@ TEST(StreamTest, ReadsNothingUntilResumeAfterBackPressure) {
 TEST(StreamTest, ResumeWithinTheCallbackCounts) {
   Recorder<std::string> received;
   Pair pair([&](const std::shared_ptr<ChatServerStream>& stream) {
-    return ChatServerStream::Callbacks{.on_message =
-                                           [&received, stream](ChatRequest& request) {
-                                             received.Add(request.texts(0));
-                                             stream->Resume();
-                                             return false;
-                                           },
-                                       .on_half_close =
-                                           [stream] { stream->Finish(absl::OkStatus()); }};
+    return ChatServerStream::Callbacks{
+        .on_message =
+            [&received, stream](ChatRequest& request) {
+              received.Add(request.texts(0));
+              stream->Resume();
+              return false;
+            },
+        .on_half_close = [stream] { stream->Finish(absl::OkStatus()); }};
   });
   ClientRecord record;
   auto stream = OpenChat(pair.stub(), record.Callbacks());
@@ -268,7 +266,8 @@ TEST(StreamTest, CountsWhatAClientDoesNotTakeAndSaysWhenItHas) {
   EXPECT_EQ(server_stream->pending_bytes(), 0u);
   // The first fills what the network takes.
   for (int i = 0; i < 6; ++i) {
-    server_stream->Send([](ChatResponse& response) { response.add_texts(std::string(1 << 20, 'x')); });
+    server_stream->Send(
+        [](ChatResponse& response) { response.add_texts(std::string(1 << 20, 'x')); });
   }
   EXPECT_GT(server_stream->pending_bytes(), size_t{1} << 20);
   reading.unlock();
@@ -316,13 +315,12 @@ TEST(StreamTest, ServerLearnsOfACancelledCallWhilePaused) {
 
 TEST(StreamTest, ServerFinishesWithAnErrorAfterWhatItSent) {
   Pair pair([](const std::shared_ptr<ChatServerStream>& stream) {
-    return ChatServerStream::Callbacks{
-        .on_message = [stream](ChatRequest&) {
-          stream->Send([](ChatResponse& response) { response.add_texts("last words"); });
-          stream->Finish(absl::InvalidArgumentError("no `open` first"));
-          stream->Finish(absl::OkStatus());  // does not count
-          return true;
-        }};
+    return ChatServerStream::Callbacks{.on_message = [stream](ChatRequest&) {
+      stream->Send([](ChatResponse& response) { response.add_texts("last words"); });
+      stream->Finish(absl::InvalidArgumentError("no `open` first"));
+      stream->Finish(absl::OkStatus());  // does not count
+      return true;
+    }};
   });
   ClientRecord record;
   auto stream = OpenChat(pair.stub(), record.Callbacks());

@@ -13,12 +13,10 @@ namespace turnpike::net::testing {
 
 // Plays `script` on `stream`, then closes it in order. A line of the script is one of
 //   S: text      send the line
-//   C: text      the other side must send exactly this line next; `*` at its end stands for anything
-//   S- text      send the octets, with C's escapes, without an end of line
-//   TLS          shake hands as the server that `context` says
-//   END          the other side must close next
-//   PAUSE        send nothing for 100 ms
-//   RESET        close, without reading what has come
+//   C: text      the other side must send exactly this line next; `*` at its end stands for
+//   anything S- text      send the octets, with C's escapes, without an end of line TLS shake hands
+//   as the server that `context` says END          the other side must close next PAUSE        send
+//   nothing for 100 ms RESET        close, without reading what has come
 // What differs from it fails the test. `heard`, if given, gets all lines of the other side.
 asio::awaitable<void> PlayScript(Stream* stream, std::string script,
                                  std::shared_ptr<const TlsContext> context = nullptr,

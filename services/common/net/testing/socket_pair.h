@@ -10,8 +10,8 @@ namespace turnpike::net::testing {
 
 inline std::pair<asio::ip::tcp::socket, asio::ip::tcp::socket> ConnectedSockets(
     asio::io_context& context) {
-  asio::ip::tcp::acceptor acceptor(
-      context, asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
+  asio::ip::tcp::acceptor acceptor(context,
+                                   asio::ip::tcp::endpoint(asio::ip::address_v4::loopback(), 0));
   asio::ip::tcp::socket client(context);
   client.connect(acceptor.local_endpoint());
   asio::ip::tcp::socket server = acceptor.accept();

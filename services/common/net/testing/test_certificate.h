@@ -11,8 +11,8 @@ struct TestCertificate {
   std::string key_file;          // PEM
 };
 
-// A self-signed P-256 certificate for the DNS name `host` (and 127.0.0.1), valid from yesterday until
-// tomorrow, in files named after `name` in the test's temporary folder.
+// A self-signed P-256 certificate for the DNS name `host` (and 127.0.0.1), valid from yesterday
+// until tomorrow, in files named after `name` in the test's temporary folder.
 TestCertificate MakeCertificate(const std::string& name, const std::string& host);
 
 }  // namespace turnpike::net::testing

@@ -50,8 +50,7 @@ grpc::ServerUnaryReactor* EchoServer::Say(grpc::CallbackServerContext* context,
   return reactor;
 }
 
-grpc::ServerBidiReactor<ChatRequest, ChatResponse>* EchoServer::Chat(
-    grpc::CallbackServerContext*) {
+grpc::ServerBidiReactor<ChatRequest, ChatResponse>* EchoServer::Chat(grpc::CallbackServerContext*) {
   auto [reactor, stream] = ChatServerStream::Create();
   stream->Start(handler_(stream));
   return reactor;

@@ -53,18 +53,34 @@ double CpuSeconds() {
 // Prints what happened since it was made.
 class Stopwatch {
  public:
-  explicit Stopwatch(std::string what) : what_(std::move(what)) {}
+  Stopwatch(std::string what, const Metrics& metrics)
+      : what_(std::move(what)), metrics_(metrics), commits_(Commits()), operations_(Operations()) {}
   void Print(int64_t count) const {
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start_);
     const double cpu = CpuSeconds() - cpu_;
-    std::printf("%-28s %9ld in %7.2f s: %9.0f/s, CPU %6.1f us each\n", what_.c_str(),
+    const double commits = Commits() - commits_;
+    std::printf("%-28s %9ld in %7.2f s: %9.0f/s, CPU %6.1f us each", what_.c_str(),
                 static_cast<long>(count), seconds, static_cast<double>(count) / seconds,
                 1e6 * cpu / static_cast<double>(count));
+    if (commits > 0) {
+      std::printf("; %.0f commits of %.0f in %.1f ms", commits,
+                  (Operations() - operations_) / commits, 1e3 * seconds / commits);
+    }
+    std::printf("\n");
     std::fflush(stdout);
   }
 
  private:
+  double Commits() const {
+    return static_cast<double>(
+        metrics_.commit_operations->Collect().histogram.sample_count);
+  }
+  double Operations() const { return metrics_.commit_operations->Collect().histogram.sample_sum; }
+
   const std::string what_;
+  const Metrics& metrics_;
+  const double commits_;
+  const double operations_;
   const absl::Time start_ = absl::Now();
   const double cpu_ = CpuSeconds();
 };
@@ -251,11 +267,12 @@ class RpcTarget : public Target {
   std::unique_ptr<RpcSpool> spool_;
 };
 
-void Fill(Target& target, const Flags& flags, const std::string& what, int64_t count, bool hold) {
+void Fill(Target& target, const Flags& flags, const Metrics& metrics, const std::string& what,
+          int64_t count, bool hold) {
   if (count == 0) return;
   const std::string content(static_cast<size_t>(flags.bytes), 'x');
   Window window(flags.in_flight);
-  const Stopwatch stopwatch(what);
+  const Stopwatch stopwatch(what, metrics);
   for (int64_t i = 0; i < count; ++i) {
     window.Enter();
     target.Enqueue(Message(flags, i, hold, content), [&window] { window.Leave(); });
@@ -277,20 +294,20 @@ int Run(const Flags& flags) {
     } else {
       target = std::make_unique<DirectTarget>(**store);
     }
-    Fill(*target, flags, "hold", flags.held, true);
-    Fill(*target, flags, "enqueue", flags.messages, false);
-    const Stopwatch stopwatch("lease and settle");
+    Fill(*target, flags, metrics, "hold", flags.held, true);
+    Fill(*target, flags, metrics, "enqueue", flags.messages, false);
+    const Stopwatch stopwatch("lease and settle", metrics);
     target->Deliver(flags.messages, flags.in_flight);
     stopwatch.Print(flags.messages);
 
-    const Stopwatch both("enqueue, lease and settle");
+    const Stopwatch both("enqueue, lease and settle", metrics);
     std::thread deliver([&] { target->Deliver(flags.messages, flags.in_flight); });
-    Fill(*target, flags, "  of these: enqueue", flags.messages, false);
+    Fill(*target, flags, metrics, "  of these: enqueue", flags.messages, false);
     deliver.join();
     both.Print(flags.messages);
   }
   store->reset();
-  const Stopwatch stopwatch("start, per held delivery");
+  const Stopwatch stopwatch("start, per held delivery", metrics);
   store = RocksStore::Open(options, base::Clock::System(), metrics);
   TURNPIKE_CHECK(store.ok(), store.status().ToString());
   stopwatch.Print(std::max<int64_t>(flags.held, 1));

@@ -440,8 +440,8 @@ TEST_F(RocksStoreTest, TwoWorkersNeverShareADelivery) {
   for (int i = 0; i < 100; ++i) MustEnqueue(Message("gateway.example", true));
   auto first = std::make_shared<Worker>();
   auto second = std::make_shared<Worker>();
-  LeaseQueue(first, "gateway.example", 100);
-  LeaseQueue(second, "gateway.example", 100);
+  LeaseQueue(first, "gateway.example", 200);
+  LeaseQueue(second, "gateway.example", 200);
   ASSERT_TRUE(first->WaitDrained(1));
   ASSERT_TRUE(second->WaitDrained(1));
   EXPECT_EQ(first->count() + second->count(), 100u);

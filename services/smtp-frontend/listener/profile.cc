@@ -1,6 +1,10 @@
 #include "services/smtp-frontend/listener/profile.h"
 
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
 #include <algorithm>
+#include <ctime>
 #include <memory>
 #include <utility>
 
@@ -97,6 +101,13 @@ absl::StatusOr<ListenerProfile> MakeProfile(const config::v1::Config& config,
         absl::StrCat("listener ", listener.name(), ": implicit TLS without a certificate"));
   }
   return profile;
+}
+
+absl::Time CertificateEnd(const net::TlsContext& tls) {
+  const X509* certificate = SSL_CTX_get0_certificate(tls.native());
+  std::tm end{};
+  ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &end);
+  return absl::FromTM(end, absl::UTCTimeZone());
 }
 
 }  // namespace turnpike::frontend

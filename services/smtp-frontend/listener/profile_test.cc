@@ -65,7 +65,10 @@ TEST_F(ProfileTest, StartTlsNeedsACertificateAndNoTlsBefore) {
   listener_.set_implicit_tls(true);
   const ListenerProfile implicit = Make();
   EXPECT_FALSE(implicit.options.offered.start_tls);
-  EXPECT_NE(implicit.tls, nullptr);
+  ASSERT_NE(implicit.tls, nullptr);
+  // Made to last until tomorrow.
+  EXPECT_GT(CertificateEnd(*implicit.tls), absl::Now());
+  EXPECT_LT(CertificateEnd(*implicit.tls), absl::Now() + absl::Hours(48));
 }
 
 TEST_F(ProfileTest, ListenersWithoutTheirCertificateDoNotStart) {

@@ -11,7 +11,6 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/mutex.h"
 #include "google/protobuf/util/time_util.h"
 #include "prometheus/counter.h"
@@ -77,10 +76,6 @@ class Server::Impl {
     StopListening();
     gate_.Close();
     CutOff();
-    // A pending accept of one thread holds a socket of another: it must be over before any of the
-    // contexts goes. The first round closes the acceptors, the second ends their coroutines.
-    AwaitEachThread();
-    AwaitEachThread();
     // From here on no session runs; those that wait for another service are destroyed with their
     // threads' contexts, after the clients have answered into these and before the rest.
     io_threads_.Stop();
@@ -103,6 +98,9 @@ class Server::Impl {
       open->profile = *std::move(profile);
       open->metrics = metrics_.ForListener(listener.name(), config.smtp().connections_max());
       open->profile.metrics = open->metrics.get();
+      if (open->profile.tls != nullptr) {
+        metrics_.SetCertificateEnd(*open->metrics, CertificateEnd(*open->profile.tls));
+      }
       absl::StatusOr<std::unique_ptr<net::Listener>> started =
           net::Listener::Start(listener.listen(), io_threads_,
                                [this, profile = &open->profile](asio::ip::tcp::socket socket) {
@@ -209,13 +207,6 @@ class Server::Impl {
     for (size_t i = 0; i < threads_.size(); ++i) {
       asio::post(io_threads_.context(i), [thread = threads_[i].get(), work] { work(*thread); });
     }
-  }
-
-  // Returns when each thread has done what it had to do by now.
-  void AwaitEachThread() {
-    absl::BlockingCounter left(static_cast<int>(threads_.size()));
-    OnEachThread([&left](Thread&) { left.DecrementCount(); });
-    left.Wait();
   }
 
   void StopListening() {

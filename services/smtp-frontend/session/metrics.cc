@@ -85,6 +85,10 @@ Metrics::Metrics(prometheus::Registry& registry)
                     .Name("turnpike_dequeue_messages_total")
                     .Help("Messages offered to gateways that asked for them")
                     .Register(registry)),
+      certificate_end_(BuildGauge()
+                           .Name("turnpike_certificate_not_after_timestamp_seconds")
+                           .Help("When a certificate in use ends")
+                           .Register(registry)),
       message_bytes_(BuildHistogram()
                          .Name("turnpike_smtp_message_size_bytes")
                          .Help("Size of the messages taken")
@@ -150,6 +154,11 @@ std::unique_ptr<ListenerMetrics> Metrics::ForListener(absl::string_view listener
     metrics->messages[i] = &messages_.Add(with("authorized_by", kAuthorizedBy[i]));
   }
   return metrics;
+}
+
+void Metrics::SetCertificateEnd(const ListenerMetrics& listener, absl::Time end) {
+  certificate_end_.Add({{"use", "smtp"}, {"name", listener.label}})
+      .Set(absl::ToDoubleSeconds(end - absl::UnixEpoch()));
 }
 
 void Metrics::CountLost(Stage stage) { lost_by_stage_[static_cast<size_t>(stage)]->Increment(); }

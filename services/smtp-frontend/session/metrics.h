@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "services/common/observe/metrics.h"
 #include "services/common/smtp/reply.h"
 #include "services/smtp-frontend/session/stage.h"
@@ -49,6 +50,8 @@ class Metrics {
   // The series of the listener, at 0 from now on. Call once for each listener.
   std::unique_ptr<ListenerMetrics> ForListener(absl::string_view listener, double connections_max);
 
+  // When the certificate of the listener ends.
+  void SetCertificateEnd(const ListenerMetrics& listener, absl::Time end);
   void CountLost(Stage stage);
   // `protocol` as TlsFacts has it; empty for a handshake that failed.
   void CountHandshake(const ListenerMetrics& listener, absl::string_view protocol);
@@ -78,6 +81,7 @@ class Metrics {
   Family<prometheus::Counter>& messages_;
   Family<prometheus::Histogram>& session_seconds_;
   Family<prometheus::Counter>& dequeued_;
+  Family<prometheus::Gauge>& certificate_end_;
   std::array<prometheus::Counter*, std::size(kStages)> lost_by_stage_;
   prometheus::Histogram& message_bytes_;
   prometheus::Histogram& message_recipients_;

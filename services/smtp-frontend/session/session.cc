@@ -79,7 +79,13 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
   // What came of it is told before the close, which a slow client can draw out.
   self->DropTransaction();
   self->LogEnd();
-  if (!self->has_said_farewell_) co_await self->stream_->CloseGracefully();
+  if (self->has_said_farewell_) co_return;
+  if (self->has_quit_ && !self->stream_->has_tls()) {
+    // The client waits for nothing but the end, and has nothing more to say: no need to listen.
+    self->stream_->Close();
+  } else {
+    co_await self->stream_->CloseGracefully();
+  }
 }
 
 asio::awaitable<void> Session::Serve() {
@@ -166,6 +172,7 @@ asio::awaitable<bool> Session::Flush() {
 }
 
 asio::awaitable<void> Session::On(smtp::event::Close event) {
+  has_quit_ = event.reason == smtp::event::Close::Reason::kQuit;
   co_await Flush();
   if (!ending_.empty()) co_return;
   ending_ = std::string(is_engine_draining_ && event.reason == smtp::event::Close::Reason::kAnswer

@@ -126,6 +126,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Stage stage_ = Stage::kConnect;
   Totals totals_;
   std::string ending_;  // why the session is over; empty while it is not
+  bool has_quit_ = false;
 
   // Reading. What arrives between transactions is short, and most sessions wait there.
   std::array<char, 2048> command_buffer_;

@@ -54,7 +54,11 @@ double CpuSeconds() {
 class Stopwatch {
  public:
   Stopwatch(std::string what, const Metrics& metrics)
-      : what_(std::move(what)), metrics_(metrics), commits_(Commits()), operations_(Operations()) {}
+      : what_(std::move(what)),
+        metrics_(metrics),
+        commits_(Commits()),
+        operations_(Operations()),
+        write_seconds_(WriteSeconds()) {}
   void Print(int64_t count) const {
     const double seconds = absl::ToDoubleSeconds(absl::Now() - start_);
     const double cpu = CpuSeconds() - cpu_;
@@ -63,8 +67,9 @@ class Stopwatch {
                 static_cast<long>(count), seconds, static_cast<double>(count) / seconds,
                 1e6 * cpu / static_cast<double>(count));
     if (commits > 0) {
-      std::printf("; %.0f commits of %.0f in %.1f ms", commits,
-                  (Operations() - operations_) / commits, 1e3 * seconds / commits);
+      std::printf("; %.0f commits of %.0f, one in %.1f ms, %.1f ms of it written", commits,
+                  (Operations() - operations_) / commits, 1e3 * seconds / commits,
+                  1e3 * (WriteSeconds() - write_seconds_) / commits);
     }
     std::printf("\n");
     std::fflush(stdout);
@@ -77,10 +82,15 @@ class Stopwatch {
   }
   double Operations() const { return metrics_.commit_operations->Collect().histogram.sample_sum; }
 
+  double WriteSeconds() const {
+    return metrics_.commit_duration->Collect().histogram.sample_sum;
+  }
+
   const std::string what_;
   const Metrics& metrics_;
   const double commits_;
   const double operations_;
+  const double write_seconds_;
   const absl::Time start_ = absl::Now();
   const double cpu_ = CpuSeconds();
 };

@@ -1,6 +1,7 @@
 """The rules that Turnpike's BUILD files use instead of the native ones.
 
 tp_cc_library, tp_cc_binary, tp_cc_test: C++20 with our warnings, which are errors.
+tp_cc_fuzzer: a binary for libFuzzer.
 tp_proto_library: C++ messages, and services if wanted, from .proto files.
 tp_system_library: a Debian library under its `//third_party` name.
 """
@@ -57,6 +58,18 @@ def tp_cc_test(name, copts = [], deps = [], gtest_main = True, size = "small", *
         size = size,
         deps = deps + ["//third_party:gtest_main" if gtest_main else "//third_party:gtest"],
         **kwargs
+    )
+
+def tp_cc_fuzzer(name, srcs, deps):
+    """A libFuzzer binary; `srcs` defines LLVMFuzzerTestOneInput. Builds with --config=fuzz only."""
+    native.cc_binary(
+        name = name,
+        testonly = True,
+        srcs = srcs,
+        copts = _COPTS,
+        linkopts = ["-fsanitize=fuzzer"],
+        tags = ["manual"],
+        deps = deps,
     )
 
 def _sources_label(label):

@@ -30,8 +30,8 @@ run: test-packages ## Build, start the five services on loopback and play the ma
 	deploy/local/run.sh
 
 .PHONY: test
-test: test-packages ## All tests: checks of the source, unit tests, sanitizers, end to end
-	tests/run_all.sh tidy unit sanitize e2e
+test: test-packages ## All tests: checks of the source and its format, unit tests, sanitizers, end to end
+	tests/run_all.sh tidy format unit sanitize e2e
 
 .PHONY: unit
 unit: packages ## Unit tests only

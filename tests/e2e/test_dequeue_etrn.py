@@ -169,6 +169,7 @@ def test_dq_13_auth_as_the_gateway_releases_only_its_own(turnpike):
         assert client.auth_plain("customer.test", "wrong").startswith("535 5.7.8")
         assert client.ask("ETRN customer.test").startswith("530 5.7.0")
     assert etrn(turnpike, "customer.test", "customer.test").startswith("253 ")
+    wait_for(lambda: spool_is_empty(turnpike, GATEWAY, "customer.test"))
 
 
 def test_dq_13_without_require_auth_the_access_lists_decide(turnpike):

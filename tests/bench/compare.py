@@ -37,6 +37,12 @@ PASSWORD = "bench"
 SINK = "127.0.0.21"
 
 
+def tool(name):
+    """A program of tests/bench: from $TURNPIKE_BIN, or where Bazel has built it."""
+    folder = os.environ.get("TURNPIKE_BIN")
+    return str(pathlib.Path(folder) / name if folder else TOP / "bazel-bin/tests/bench" / name)
+
+
 def source(port, recipient, count, size, sessions, keep_connection):
     """Runs smtp-source to its end; seconds."""
     argv = ["smtp-source", "-s", str(sessions), "-m", str(count), "-l", str(size), "-f",
@@ -150,8 +156,8 @@ def wait_empty(system, timeout):
 
 def atrn_taker(port):
     """Collects all of held.test by ATRN; a small fast sink on our side of the connection."""
-    subprocess.run([str(TOP / "bazel-bin/tests/bench/atrn_taker"), "--port", str(port), "--login",
-                    "held.test", "--password", PASSWORD], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([tool("atrn_taker"), "--port", str(port), "--login", "held.test", "--password",
+                    PASSWORD], check=True, stdin=subprocess.DEVNULL)
 
 
 def measure(system, count, work):
@@ -255,7 +261,7 @@ class Bench:
             def load(phase, count, *arguments):
                 before = Usage.of([pid])
                 result = subprocess.run(
-                    [str(TOP / "bazel-bin/tests/bench/spool_load"), "--target",
+                    [tool("spool_load"), "--target",
                      f"127.0.0.1:{store.ports['spool-store']}", "--phase", phase, "--messages",
                      str(count), *arguments],
                     check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)

@@ -1,6 +1,6 @@
-// A server that has run out of descriptors serves again when there are some. A binary of its own: it
-// limits its process. Limit: not for UndefinedBehaviorSanitizer, whose check of virtual calls opens
-// descriptors itself and takes a failure for a bad object.
+// A server that has run out of descriptors serves again when there are some. A binary of its own:
+// it limits its process. Limit: not for UndefinedBehaviorSanitizer, whose check of virtual calls
+// opens descriptors itself and takes a failure for a bad object.
 #include <grpcpp/channel.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>

@@ -20,7 +20,7 @@ using Step = MessageStep;
 // --- Sending ---
 
 bool ClientEngine::can_send() const {
-  if (phase_ != Phase::kReady || sending() != nullptr) return false;
+  if (phase_ != Phase::kReady || sending() != nullptr || abort_) return false;
   return messages_.size() < (capabilities_.pipelining ? 2 : 1);
 }
 
@@ -198,8 +198,16 @@ void ClientEngine::HandleMessageReply(const Expected& expected, const Reply& rep
     case Waiting::kEndOfData:
       HandleEndOfData(message, expected.recipient, reply);
       break;
-    default:
-      break;
+    case Waiting::kNothing:
+    case Waiting::kGreeting:
+    case Waiting::kHello:
+    case Waiting::kStartTls:
+    case Waiting::kAuth:
+    case Waiting::kReset:
+    case Waiting::kQuit:
+    case Waiting::kEtrn:
+    case Waiting::kAtrn:
+      break;  // no message's
   }
   if (phase_ == Phase::kEnded) return;
   // Nothing is left to do for it: the transaction is abandoned, unless its end is on the way.

@@ -128,7 +128,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleContent() {
   }
   if (is_content_at_end_) {
     is_content_at_end_ = false;
-    phase_ = Phase::kCommands;
+    phase_ = std::exchange(phase_after_chunk_, Phase::kCommands);
     const bool is_message_end =
         content_->mode() == ContentReceiver::Mode::kData || (chunk_.is_last && !is_orphan_chunk_);
     return is_message_end ? HandleEndOfMessage() : HandleEndOfChunk();

@@ -261,6 +261,7 @@ class ServerEngine {
   MaybeEvent HandleRcpt(absl::string_view argument);
   MaybeEvent HandleData(absl::string_view argument);
   MaybeEvent HandleBdat(absl::string_view argument);
+  MaybeEvent RefuseBdat(absl::string_view argument, const ReplyCode& refusal);
   MaybeEvent HandleRset(absl::string_view argument);
   MaybeEvent HandleVrfy(absl::string_view argument);
   MaybeEvent HandleQuit(absl::string_view argument);
@@ -273,9 +274,10 @@ class ServerEngine {
   MaybeEvent HandleEndOfMessage();
   MaybeEvent HandleEndOfChunk();
 
-  // Null if `verb` exists on this listener and may be used with the TLS and AUTH there is.
+  // Null if `verb` exists on this listener and may be used with the TLS and AUTH there is; its
+  // place in the order of commands is another matter.
   const ReplyCode* FindRefusal(Verb verb) const;
-  const ReplyCode* FindOdmrRefusal(Verb verb) const;
+  bool IsOdmrVerb(Verb verb) const;
   size_t LineBytesMax(Verb verb) const;
   void ResetOffer();
   const Capabilities& ParameterOffer() const;
@@ -322,6 +324,7 @@ class ServerEngine {
   bool is_content_at_end_ = false;  // of data or of the chunk
   BdatCommand chunk_;               // the one that comes in
   bool is_orphan_chunk_ = false;    // it belongs to no message
+  Phase phase_after_chunk_ = Phase::kCommands;
 
   uint32_t error_count_ = 0;
   uint32_t refusal_count_ = 0;

@@ -9,9 +9,12 @@ namespace turnpike::smtp {
 ServerEngine::MaybeEvent ServerEngine::HandleCommand(absl::string_view line) {
   const CommandLine command = ParseCommandLine(line);
   if (line.size() + 2 > LineBytesMax(command.verb)) return Error(kLineTooLong);
-  if (phase_ == Phase::kRefused && command.verb != Verb::kQuit) return Error(kBadSequence);
-  if (const ReplyCode* refusal = FindRefusal(command.verb)) return Error(*refusal);
   const absl::string_view argument = command.argument;
+  if (const ReplyCode* refusal = FindRefusal(command.verb)) {
+    // Who does not know BDAT knows nothing of its chunk.
+    const bool has_chunk = command.verb == Verb::kBdat && refusal != &kNotImplemented;
+    return has_chunk ? RefuseBdat(argument, *refusal) : Error(*refusal);
+  }
   switch (command.verb) {
     case Verb::kHelo:
       return HandleHello(argument, /*is_extended=*/false);
@@ -53,60 +56,34 @@ ServerEngine::MaybeEvent ServerEngine::HandleCommand(absl::string_view line) {
 }
 
 const ReplyCode* ServerEngine::FindRefusal(Verb verb) const {
-  const bool is_known = verb != Verb::kUnknown && verb != Verb::kLhlo;
-  if (!is_known) return &kUnknownCommand;
+  if (phase_ == Phase::kRefused && verb != Verb::kQuit) return &kBadSequence;
+  if (verb == Verb::kUnknown || verb == Verb::kLhlo) return &kUnknownCommand;
   // [RFC3207 4] what a listener that insists on TLS answers before it.
   const bool is_allowed_before_tls =
       verb == Verb::kNoop || verb == Verb::kEhlo || verb == Verb::kStartTls || verb == Verb::kQuit;
   if (options_->is_tls_required && !is_tls_ && !is_allowed_before_tls) return &kStartTlsRequired;
-  if (options_->role == ServerRole::kOdmr) {
-    if (const ReplyCode* refusal = FindOdmrRefusal(verb)) return refusal;
-  }
-  switch (verb) {
-    case Verb::kBdat:
-      return offered_.chunking ? nullptr : &kNotImplemented;
-    case Verb::kStartTls:
-      return options_->offered.start_tls ? nullptr : &kNotImplemented;
-    case Verb::kEtrn:
-      return offered_.etrn ? nullptr : &kNotImplemented;
-    case Verb::kAtrn:
-      return offered_.atrn ? nullptr : &kNotImplemented;
-    default:
-      return nullptr;
-  }
+  const bool is_implemented = (verb != Verb::kBdat || offered_.chunking) &&
+                              (verb != Verb::kStartTls || options_->offered.start_tls) &&
+                              (verb != Verb::kEtrn || offered_.etrn) &&
+                              (verb != Verb::kAtrn || offered_.atrn) &&
+                              (options_->role != ServerRole::kOdmr || IsOdmrVerb(verb));
+  return is_implemented ? nullptr : &kNotImplemented;
 }
 
 // [RFC2645 5.1] few commands before AUTH, and no mail from the client at any time.
-const ReplyCode* ServerEngine::FindOdmrRefusal(Verb verb) const {
-  switch (verb) {
-    case Verb::kEhlo:
-    case Verb::kAuth:
-    case Verb::kStartTls:
-    case Verb::kQuit:
-    case Verb::kAtrn:
-      return nullptr;
-    case Verb::kRset:
-    case Verb::kNoop:
-    case Verb::kHelp:
-    case Verb::kEtrn:
-      return is_authenticated_ ? nullptr : &kNotImplemented;
-    default:
-      return &kNotImplemented;
-  }
+bool ServerEngine::IsOdmrVerb(Verb verb) const {
+  const bool is_always = verb == Verb::kEhlo || verb == Verb::kAuth || verb == Verb::kStartTls ||
+                         verb == Verb::kQuit || verb == Verb::kAtrn;
+  const bool is_after_auth =
+      verb == Verb::kRset || verb == Verb::kNoop || verb == Verb::kHelp || verb == Verb::kEtrn;
+  return is_always || (is_authenticated_ && is_after_auth);
 }
 
 // [RFC5321 4.5.3.1.4] and what the extensions add to it.
 size_t ServerEngine::LineBytesMax(Verb verb) const {
-  switch (verb) {
-    case Verb::kAuth:
-      return options_->auth_bytes_max;
-    case Verb::kMail:
-    case Verb::kRcpt:
-    case Verb::kAtrn:
-      return options_->parameter_command_bytes_max;
-    default:
-      return options_->command_bytes_max;
-  }
+  if (verb == Verb::kAuth) return options_->auth_bytes_max;
+  const bool has_parameters = verb == Verb::kMail || verb == Verb::kRcpt || verb == Verb::kAtrn;
+  return has_parameters ? options_->parameter_command_bytes_max : options_->command_bytes_max;
 }
 
 void ServerEngine::ResetOffer() {
@@ -200,9 +177,7 @@ ServerEngine::MaybeEvent ServerEngine::HandleBdat(absl::string_view argument) {
   }
   chunk_ = *command;
   if (!transaction_ || transaction_->recipient_count == 0) {
-    is_orphan_chunk_ = true;
-    SwallowChunk(transaction_ ? kNoValidRecipients : kBadSequence);
-    return std::nullopt;
+    return RefuseBdat(argument, transaction_ ? kNoValidRecipients : kBadSequence);
   }
   if (++transaction_->chunk_count > options_->chunks_max) {
     Say(kTooManyCommands);
@@ -212,6 +187,18 @@ ServerEngine::MaybeEvent ServerEngine::HandleBdat(absl::string_view argument) {
   if (!content_) return Ask(Question::kContentStart, event::ContentStart{.is_chunked = true});
   content_->StartChunk(chunk_.size_bytes);
   phase_ = Phase::kContent;
+  return std::nullopt;
+}
+
+// Its chunk comes all the same, and must not be read as commands.
+ServerEngine::MaybeEvent ServerEngine::RefuseBdat(absl::string_view argument,
+                                                  const ReplyCode& refusal) {
+  const ReplyOr<BdatCommand> command = ParseBdat(argument);
+  if (!command.ok()) return Error(refusal);
+  chunk_ = *command;
+  is_orphan_chunk_ = true;
+  phase_after_chunk_ = phase_;
+  SwallowChunk(refusal);
   return std::nullopt;
 }
 

@@ -133,6 +133,19 @@ TEST_F(ServerEngineBdatTest, ChunksAreSwallowedEvenWithoutATransaction) {
   EXPECT_FALSE(dialogue_.is_closed());
 }
 
+TEST_F(ServerEngineBdatTest, ChunksAreSwallowedInEveryState) {
+  ServerOptions options = OptionsForTest();
+  options.is_tls_required = true;
+  ServerDialogue dialogue(options);
+  dialogue.Greet();
+  EXPECT_EQ(dialogue.Say("BDAT 6 LAST\r\nQUIT\r\nNOOP\r\n", 3),
+            "530 5.7.0 Must issue a STARTTLS command first\r\n250 2.0.0 OK\r\n");
+  ServerDialogue refused;
+  refused.AnswerWith("connect", Reply(kBlocked));
+  refused.Say("");
+  EXPECT_EQ(refused.Say("BDAT 6\r\nQUIT\r\nNOOP\r\n"), absl::StrCat(k503, k503));
+}
+
 TEST_F(ServerEngineBdatTest, AChunkWithoutAKnownEndEndsTheSession) {
   for (absl::string_view argument :
        {"-1", "0x10", "18446744073709551616", "LAST 5", "", "5 FIRST"}) {

@@ -111,12 +111,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config&
 }
 
 void Engine::Drain(absl::Time deadline) {
-  is_drained_ = true;
+  if (std::exchange(is_drained_, true)) return;
   worker_->Drain(deadline);
 }
 
 Engine::~Engine() {
-  if (worker_ != nullptr && !is_drained_) worker_->Drain(absl::InfinitePast());
+  if (worker_ != nullptr) Drain(absl::InfinitePast());
   // Open questions and calls end while there are threads for their callbacks; then the threads,
   // with the sessions that are left on them; then what these used.
   ares_dns_.reset();

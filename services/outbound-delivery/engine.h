@@ -37,7 +37,7 @@ class Engine {
 
   // Begins to lease and to send.
   void Start() { worker_->Start(); }
-  void Drain(absl::Time deadline);
+  void Drain(absl::Time deadline);  // as Worker's; a second call does nothing
 
   const Worker& worker() const { return *worker_; }
   const RouteTable& routes() const { return routes_; }

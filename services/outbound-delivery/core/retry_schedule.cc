@@ -36,8 +36,11 @@ RetryDecision DecideRetry(const RetryPolicy& policy, const RetryState& state, do
   }
   const absl::Duration interval =
       age < policy.first_period ? policy.first_interval : policy.interval;
-  decision.next_attempt_time =
-      std::min(state.now + base::Jitter(interval, kJitterFraction, unit), decision.expire_time);
+  decision.next_attempt_time = state.now + base::Jitter(interval, kJitterFraction, unit);
+  // The last attempt is made when the mail expires, and none shortly before it.
+  if (decision.next_attempt_time + interval / 2 > decision.expire_time) {
+    decision.next_attempt_time = decision.expire_time;
+  }
   decision.warn =
       !state.delay_warned && policy.warn_after > absl::ZeroDuration() && age >= policy.warn_after;
   return decision;

@@ -39,7 +39,8 @@ struct RetryDecision {
 };
 
 // The next attempt comes `first_interval` later within the first period, then `interval` later,
-// each ± 10 %; the last one when the mail expires. `unit`, in [0, 1), decides the jitter.
+// each ± 10 %; the last one when the mail expires, and none shortly before it. `unit`, in [0, 1),
+// decides the jitter.
 RetryDecision DecideRetry(const RetryPolicy& policy, const RetryState& state, double unit);
 
 }  // namespace turnpike::delivery

@@ -51,6 +51,11 @@ TEST(RetryScheduleTest, LastAttemptComesWhenTheMailExpires) {
   EXPECT_EQ(decision.next_attempt_time, kStart + absl::Hours(120));
 }
 
+TEST(RetryScheduleTest, NoAttemptComesShortlyBeforeTheLast) {
+  EXPECT_EQ(DecideAt(absl::Hours(115)).next_attempt_time, kStart + absl::Hours(120));
+  EXPECT_EQ(DecideAt(absl::Hours(113)).next_attempt_time, kStart + absl::Hours(117));
+}
+
 TEST(RetryScheduleTest, ExpiredMailIsReturnedOrParked) {
   EXPECT_EQ(DecideAt(absl::Hours(120)).action, RetryDecision::Action::kReturn);
   EXPECT_EQ(DecideRetry({.parks_expired = true},

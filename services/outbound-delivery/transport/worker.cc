@@ -106,7 +106,9 @@ Worker::Worker(Options options, spool::Spool& spool, const RouteTable& routes, C
       reopen_delay_(kReopenDelayMin),
       ticker_(std::make_shared<Ticker>(this, threads.context(0))) {}
 
-Worker::~Worker() { ticker_->Stop(); }
+Worker::~Worker() {
+  if (ticker_ != nullptr) ticker_->Stop();
+}
 
 void Worker::Start() { ticker_->Start(); }
 
@@ -442,8 +444,13 @@ void Worker::Drain(absl::Time deadline) {
     lease = std::move(lease_);
     lease_ = nullptr;
     ++stream_number_;  // what it still reports does not matter
+    // Those that are left belong to their threads now: their timers and sockets go with these.
+    left.clear();
+    sessions_.clear();
   }
+  idle.clear();
   ticker_->Stop();
+  ticker_.reset();
   lease.reset();
 }
 

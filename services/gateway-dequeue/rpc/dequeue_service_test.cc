@@ -90,7 +90,7 @@ class Replica {
                   .state = state,
                   .metrics = metrics_,
                   .clock = base::Clock::System(),
-                  .lock_time_to_live = absl::Milliseconds(600)}) {
+                  .lock_time_to_live = absl::Milliseconds(1500)}) {
     auto server = rpc::Server::Start({.listen = "127.0.0.1:0"}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -270,7 +270,7 @@ TEST_F(DequeueServiceTest, SecondAtrnOfAGatewayIsRefusedOnEveryReplica) {
   EXPECT_EQ(TryAtrn(one_, "a.example"), "450");
   EXPECT_EQ(TryAtrn(two_, "a.example"), "450");
   // The lock is renewed past its time.
-  absl::SleepFor(absl::Seconds(1));
+  absl::SleepFor(absl::Seconds(2));
   EXPECT_EQ(TryAtrn(two_, "a.example"), "450");
   EXPECT_EQ(GetGateway("a.example").running_sessions(0).session_id(), "session");
   // It ends with the connection.

@@ -14,7 +14,7 @@
 namespace turnpike::dequeue {
 namespace {
 
-constexpr absl::Duration kShort = absl::Milliseconds(300);
+constexpr absl::Duration kShort = absl::Milliseconds(600);
 
 class SessionLockTest : public ::testing::Test {
  protected:

@@ -82,7 +82,7 @@ Metrics::Metrics(prometheus::Registry& registry)
                            .Help("Time from connect to close")
                            .Register(registry)),
       dequeued_(BuildCounter()
-                    .Name("turnpike_dequeue_messages_total")
+                    .Name("turnpike_smtp_atrn_messages_total")
                     .Help("Messages offered to gateways that asked for them")
                     .Register(registry)),
       certificate_end_(BuildGauge()
@@ -105,17 +105,17 @@ Metrics::Metrics(prometheus::Registry& registry)
                           .Register(registry)
                           .Add({}, observe::LatencyBuckets())),
       dequeued_bytes_(BuildCounter()
-                          .Name("turnpike_dequeue_transferred_bytes_total")
+                          .Name("turnpike_smtp_atrn_transferred_bytes_total")
                           .Help("Content handed over to gateways that asked for it")
                           .Register(registry)
-                          .Add({{"protocol", "atrn"}})),
+                          .Add({})),
       atrn_sessions_(BuildGauge()
-                         .Name("turnpike_dequeue_sessions")
+                         .Name("turnpike_smtp_atrn_sessions")
                          .Help("Connections whose roles are turned now")
                          .Register(registry)
-                         .Add({{"protocol", "atrn"}})),
+                         .Add({})),
       atrn_seconds_(BuildHistogram()
-                        .Name("turnpike_dequeue_session_duration_seconds")
+                        .Name("turnpike_smtp_atrn_session_duration_seconds")
                         .Help("Time from the turn to the close")
                         .Register(registry)
                         .Add({{"protocol", "atrn"}}, SessionBuckets())) {
@@ -124,7 +124,7 @@ Metrics::Metrics(prometheus::Registry& registry)
                    return &lost_.Add({{"stage", std::string(StageName(stage))}});
                  });
   for (absl::string_view result : kDequeueResults) {
-    dequeued_.Add({{"protocol", "atrn"}, {"result", std::string(result)}});
+    dequeued_.Add({{"result", std::string(result)}});
   }
 }
 
@@ -198,7 +198,7 @@ void Metrics::CountAccepted(size_t content_bytes, size_t recipients, double seco
 }
 
 void Metrics::CountDequeued(absl::string_view result, size_t content_bytes) {
-  dequeued_.Add({{"protocol", "atrn"}, {"result", Admitted(result, kDequeueResults)}}).Increment();
+  dequeued_.Add({{"result", Admitted(result, kDequeueResults)}}).Increment();
   if (result == "delivered") dequeued_bytes_.Increment(static_cast<double>(content_bytes));
 }
 

@@ -103,7 +103,7 @@ TEST(TurnTest, EverythingHeldIsSentAndThenQuit) {
   EXPECT_EQ(record.end->totals().delivered(), 10);
   EXPECT_TRUE(frontend.spool().deliveries().empty());
   EXPECT_EQ(
-      frontend.Metric("turnpike_dequeue_messages_total", "protocol=\"atrn\",result=\"delivered\""),
+      frontend.Metric("turnpike_smtp_atrn_messages_total", "result=\"delivered\""),
       10);
 }
 

@@ -118,7 +118,7 @@ Metrics::Metrics(prometheus::Registry& registry)
                         .Name("turnpike_smtp_atrn_session_duration_seconds")
                         .Help("Time from the turn to the close")
                         .Register(registry)
-                        .Add({{"protocol", "atrn"}}, SessionBuckets())) {
+                        .Add({}, SessionBuckets())) {
   std::transform(std::begin(kStages), std::end(kStages), lost_by_stage_.begin(),
                  [this](Stage stage) {
                    return &lost_.Add({{"stage", std::string(StageName(stage))}});

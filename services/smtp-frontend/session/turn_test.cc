@@ -102,9 +102,7 @@ TEST(TurnTest, EverythingHeldIsSentAndThenQuit) {
   EXPECT_EQ(record.end->ending(), dequeue::v1::ATRN_ENDING_COMPLETED);
   EXPECT_EQ(record.end->totals().delivered(), 10);
   EXPECT_TRUE(frontend.spool().deliveries().empty());
-  EXPECT_EQ(
-      frontend.Metric("turnpike_smtp_atrn_messages_total", "result=\"delivered\""),
-      10);
+  EXPECT_EQ(frontend.Metric("turnpike_smtp_atrn_messages_total", "result=\"delivered\""), 10);
 }
 
 TEST(TurnTest, RefusalIsSaidInOneLineAndTheSessionStays) {

@@ -1,7 +1,8 @@
-// Measures a store on this machine's disk: how fast it takes messages, leases and settles them, with
-// any number of held ones beside; what a start then takes; and the CPU time of each.
+// Measures a store on this machine's disk: how fast it takes messages, leases and settles them,
+// with any number of held ones beside; what a start then takes; and the CPU time of each.
 //
-//   bazel run -c opt //services/spool-store/bench:spool_bench -- --directory /var/tmp/x --held 1000000
+//   bazel run -c opt //services/spool-store/bench:spool_bench -- --directory /var/tmp/x --held
+//   1000000
 //
 // --rpc goes through gRPC on loopback and the client library, all in this process.
 #include <sys/resource.h>
@@ -77,14 +78,11 @@ class Stopwatch {
 
  private:
   double Commits() const {
-    return static_cast<double>(
-        metrics_.commit_operations->Collect().histogram.sample_count);
+    return static_cast<double>(metrics_.commit_operations->Collect().histogram.sample_count);
   }
   double Operations() const { return metrics_.commit_operations->Collect().histogram.sample_sum; }
 
-  double WriteSeconds() const {
-    return metrics_.commit_duration->Collect().histogram.sample_sum;
-  }
+  double WriteSeconds() const { return metrics_.commit_duration->Collect().histogram.sample_sum; }
 
   const std::string what_;
   const Metrics& metrics_;

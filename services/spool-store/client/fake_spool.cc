@@ -116,8 +116,8 @@ class FakeSpool::State {
   bool hold_answers = false;
   std::deque<Task> tasks;
   std::deque<Task> held_answers;
-  std::map<std::string, std::string> chunks;     // content of messages that are not committed yet
-  std::map<std::string, std::string> contents;   // by message id
+  std::map<std::string, std::string> chunks;    // content of messages that are not committed yet
+  std::map<std::string, std::string> contents;  // by message id
   std::vector<v1::NewMessage> messages;
   std::map<uint64_t, Item> items;
   std::map<std::string, Queue> queues;
@@ -597,8 +597,9 @@ void FakeSpool::Settle(v1::Settlement settlement, absl::Time, SettleCallback don
   state_->Do([&](State& state) {
     state.settlements.push_back(settlement);
     absl::StatusOr<v1::SettleOutcome> result =
-        state.settle_result.has_value() ? *state.settle_result
-                                        : absl::StatusOr<v1::SettleOutcome>(state.Settle(settlement));
+        state.settle_result.has_value()
+            ? *state.settle_result
+            : absl::StatusOr<v1::SettleOutcome>(state.Settle(settlement));
     state.Answer([done = std::move(done), result = std::move(result)]() mutable {
       std::move(done)(std::move(result));
     });
@@ -621,7 +622,8 @@ void FakeSpool::ReadContent(absl::string_view message_id,
                            content = std::move(content)]() mutable {
       absl::string_view left = content;
       while (status.ok() && !left.empty()) {
-        if (!piece(left.substr(0, kInlineContentBytesMax))) status = absl::CancelledError("stopped");
+        if (!piece(left.substr(0, kInlineContentBytesMax)))
+          status = absl::CancelledError("stopped");
         left.remove_prefix(std::min(left.size(), kInlineContentBytesMax));
       }
       std::move(done)(status);

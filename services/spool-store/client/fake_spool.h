@@ -1,6 +1,6 @@
 // A spool in memory, for the tests of whoever uses one. It keeps the promises of
-// turnpike.spool.v1.SpoolService (states, leases, fences, releases, idempotent ids), and can be told
-// to fail.
+// turnpike.spool.v1.SpoolService (states, leases, fences, releases, idempotent ids), and can be
+// told to fail.
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_FAKE_SPOOL_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_FAKE_SPOOL_H_
 

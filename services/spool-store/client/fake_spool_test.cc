@@ -117,10 +117,9 @@ TEST_F(FakeSpoolTest, HeldDeliveryWaitsForItsRelease) {
   request.mutable_queue()->set_name("example.org");
   request.mutable_route()->set_address("192.0.2.1");
   int64_t released = 0;
-  spool_.ReleaseQueue(request, absl::InfiniteFuture(),
-                      [&](absl::StatusOr<v1::ReleaseQueueResponse> response) {
-                        released = response->released();
-                      });
+  spool_.ReleaseQueue(
+      request, absl::InfiniteFuture(),
+      [&](absl::StatusOr<v1::ReleaseQueueResponse> response) { released = response->released(); });
   EXPECT_EQ(released, 1);
   ASSERT_EQ(recorder_->leased.size(), 1u);
   EXPECT_EQ(recorder_->leased[0].route().address(), "192.0.2.1");

@@ -1,5 +1,5 @@
-// Requests over a bidirectional stream that is opened anew when it breaks: what has no answer by then
-// is sent again. Shared by Enqueue and Settle, whose items are idempotent by key.
+// Requests over a bidirectional stream that is opened anew when it breaks: what has no answer by
+// then is sent again. Shared by Enqueue and Settle, whose items are idempotent by key.
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_RESENDING_STREAM_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_RESENDING_STREAM_H_
 
@@ -23,11 +23,11 @@
 
 namespace turnpike::spool {
 
-// Key: hashable and ordered. Item: what is kept for sending again. Result: what a callback gets; made
-// from an absl::Status too.
+// Key: hashable and ordered. Item: what is kept for sending again. Result: what a callback gets;
+// made from an absl::Status too.
 //
-// Thread-safe. Callbacks run on gRPC's threads, or on the one that calls Tick or Shutdown, without a
-// lock held.
+// Thread-safe. Callbacks run on gRPC's threads, or on the one that calls Tick or Shutdown, without
+// a lock held.
 template <typename Request, typename Response, typename Key, typename Item, typename Result>
 class ResendingStream
     : public std::enable_shared_from_this<ResendingStream<Request, Response, Key, Item, Result>> {
@@ -47,13 +47,13 @@ class ResendingStream
 
   explicit ResendingStream(Options options) : options_(std::move(options)) {}
 
-  // Sends `item` until it is answered, or `deadline` (DEADLINE_EXCEEDED). With `fragile`, its stream's
-  // end is its own: ABORTED. A key that is waiting already shares the answer.
-  // `bytes`: about what it takes on the wire.
+  // Sends `item` until it is answered, or `deadline` (DEADLINE_EXCEEDED). With `fragile`, its
+  // stream's end is its own: ABORTED. A key that is waiting already shares the answer. `bytes`:
+  // about what it takes on the wire.
   void Send(Key key, Item item, size_t bytes, bool fragile, absl::Time deadline, Done done);
 
-  // Sends something once; `done` is called when it is on its way, with ABORTED when its stream broke
-  // before, and with UNAVAILABLE when there is no stream.
+  // Sends something once; `done` is called when it is on its way, with ABORTED when its stream
+  // broke before, and with UNAVAILABLE when there is no stream.
   void SendOnce(absl::AnyInvocable<void(Request&)> add, size_t bytes, OnceDone done);
 
   // Changes whenever a stream breaks.
@@ -106,7 +106,7 @@ class ResendingStream
   bool shut_down_ ABSL_GUARDED_BY(mu_) = false;
   absl::Time retry_at_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration backoff_ ABSL_GUARDED_BY(mu_) = kBackoffMin;
-  std::deque<Queued> queue_ ABSL_GUARDED_BY(mu_);      // to be written
+  std::deque<Queued> queue_ ABSL_GUARDED_BY(mu_);        // to be written
   std::vector<Once> written_once_ ABSL_GUARDED_BY(mu_);  // in the write under way
   absl::flat_hash_map<Key, Pending> pending_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<std::pair<absl::Time, Key>> deadlines_ ABSL_GUARDED_BY(mu_);
@@ -115,8 +115,8 @@ class ResendingStream
 
 template <typename Request, typename Response, typename Key, typename Item, typename Result>
 void ResendingStream<Request, Response, Key, Item, Result>::Send(Key key, Item item, size_t bytes,
-                                                                bool fragile, absl::Time deadline,
-                                                                Done done) {
+                                                                 bool fragile, absl::Time deadline,
+                                                                 Done done) {
   absl::Status refused;
   {
     absl::MutexLock lock(&mu_);
@@ -151,8 +151,7 @@ void ResendingStream<Request, Response, Key, Item, Result>::SendOnce(
     absl::AnyInvocable<void(Request&)> add, size_t bytes, OnceDone done) {
   {
     absl::MutexLock lock(&mu_);
-    const bool waiting_to_retry =
-        stream_ == nullptr && !opening_ && absl::Now() < retry_at_;
+    const bool waiting_to_retry = stream_ == nullptr && !opening_ && absl::Now() < retry_at_;
     if (!shut_down_ && !waiting_to_retry) {
       queue_.push_back({.once = {std::move(add), bytes, std::move(done)}});
       done = nullptr;
@@ -223,9 +222,8 @@ void ResendingStream<Request, Response, Key, Item, Result>::Open(uint64_t genera
       options_.start,
       {.on_message = [self](Response& response) { self->OnMessage(response); },
        .on_writable = [self, generation] { self->OnWritable(generation); },
-       .on_closed = [self, generation](const absl::Status& status) {
-         self->OnClosed(generation, status);
-       }});
+       .on_closed =
+           [self, generation](const absl::Status& status) { self->OnClosed(generation, status); }});
   bool unwanted;
   {
     absl::MutexLock lock(&mu_);
@@ -279,7 +277,7 @@ void ResendingStream<Request, Response, Key, Item, Result>::OnWritable(uint64_t 
 
 template <typename Request, typename Response, typename Key, typename Item, typename Result>
 void ResendingStream<Request, Response, Key, Item, Result>::OnClosed(uint64_t generation,
-                                                                    const absl::Status& status) {
+                                                                     const absl::Status& status) {
   std::vector<Once> broken;
   std::vector<Done> aborted;
   {

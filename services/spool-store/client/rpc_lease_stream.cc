@@ -11,8 +11,8 @@ namespace {
 
 using Stream = rpc::ClientStream<v1::LeaseRequest, v1::LeaseResponse>;
 
-// What is to be said next, gathered while a write is under way. Held by the stream's callbacks until
-// its end.
+// What is to be said next, gathered while a write is under way. Held by the stream's callbacks
+// until its end.
 class Call : public std::enable_shared_from_this<Call> {
  public:
   explicit Call(std::shared_ptr<LeaseStream::Handler> handler) : handler_(std::move(handler)) {}

@@ -211,8 +211,8 @@ class RpcSpoolImpl : public RpcSpool {
   }
 
  private:
-  // Pieces belong to one stream: the store drops them with it. The first piece names the stream, the
-  // others must still be on it.
+  // Pieces belong to one stream: the store drops them with it. The first piece names the stream,
+  // the others must still be on it.
   bool ContinueUpload(absl::string_view message_id, int64_t offset) {
     const uint64_t generation = enqueue_->generation();
     absl::MutexLock lock(&mu_);

@@ -85,8 +85,8 @@ TEST_F(FeedTest, WhatIsAddedDuringAScanIsNotMissed) {
   for (uint64_t id = 1; id <= Feed::kWindowMax; ++id) ASSERT_EQ(Take(), Due(100, id));
   const auto after = feed_.BeginRefill();
   const auto scanned = Scan(after, Feed::kWindowMax);
-  Add(Due(101, 9000));                        // beyond all that was scanned
-  Add(Due(100, Feed::kWindowMax * 2 + 1));    // the same
+  Add(Due(101, 9000));                      // beyond all that was scanned
+  Add(Due(100, Feed::kWindowMax * 2 + 1));  // the same
   feed_.EndRefill(scanned, false, AnyIsFree);
   for (uint64_t id = Feed::kWindowMax + 1; id <= 2 * Feed::kWindowMax + 1; ++id) {
     ASSERT_EQ(Take(), Due(100, id));

@@ -1,5 +1,5 @@
-// Leases: time-bounded exclusive claims on deliveries. They live in memory only: taking one costs no
-// write, and a restart ends them all.
+// Leases: time-bounded exclusive claims on deliveries. They live in memory only: taking one costs
+// no write, and a restart ends them all.
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_CORE_LEASE_TABLE_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_CORE_LEASE_TABLE_H_
 

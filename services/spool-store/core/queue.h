@@ -1,5 +1,5 @@
-// What the store knows in memory of one queue: exact figures, and the heads of its index. Nothing here
-// grows with the number of deliveries.
+// What the store knows in memory of one queue: exact figures, and the heads of its index. Nothing
+// here grows with the number of deliveries.
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_CORE_QUEUE_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_CORE_QUEUE_H_
 
@@ -15,8 +15,8 @@
 
 namespace turnpike::spool {
 
-// A delivery is free or leased. Its position says what it is when it is free; releases change that for
-// all of them at once, without touching any.
+// A delivery is free or leased. Its position says what it is when it is free; releases change that
+// for all of them at once, without touching any.
 //
 // Thread-compatible.
 class Queue {
@@ -39,8 +39,8 @@ class Queue {
   // A leased delivery is no more.
   void Remove(const DeliveryFacts& facts);
 
-  // By reference: held ones up to `released_up_to`, and all deferred so far, are due. `record` is the
-  // new state on disk.
+  // By reference: held ones up to `released_up_to`, and all deferred so far, are due. `record` is
+  // the new state on disk.
   void Release(records::QueueRecord record);
   void SetRecord(records::QueueRecord record);  // at start, before deliveries are added
   const records::QueueRecord& record() const { return record_; }
@@ -51,9 +51,8 @@ class Queue {
   std::optional<int64_t> next_due_second() const { return deferred_.next_second(); }
 
   bool IsReleased(const Position& position) const {
-    return position.section == Section::kHeld
-               ? position.delivery_id <= record_.released_up_to()
-               : position.release_epoch < record_.release_epoch();
+    return position.section == Section::kHeld ? position.delivery_id <= record_.released_up_to()
+                                              : position.release_epoch < record_.release_epoch();
   }
 
   // Where a delivery that is to be held stands.

@@ -41,8 +41,8 @@ class Schedule {
   // A new delivery is on disk.
   void Add(Queue& queue, const Position& position, const DeliveryFacts& facts);
 
-  // Leases deliveries that are due, at most `count` in all and `queue_count_max` of one queue at once
-  // by this holder; and no more once they have `bytes_max` octets.
+  // Leases deliveries that are due, at most `count` in all and `queue_count_max` of one queue at
+  // once by this holder; and no more once they have `bytes_max` octets.
   struct Picked {
     std::vector<Lease*> leases;
     // This section must be scanned before more can be picked.

@@ -111,8 +111,8 @@ TEST_F(ScheduleTest, WhatIsHeldAgainAfterAReleaseWaitsForTheNextOne) {
 TEST_F(ScheduleTest, ReleaseReachesWhatIsLeasedJustNow) {
   Add("g", Section::kHeld, 1);
   Queue& gateway = queue("g");
-  Lease* lease = schedule_.LeaseAt(gateway, {.section = Section::kHeld, .delivery_id = 1}, {},
-                                   holder_, kNow);
+  Lease* lease =
+      schedule_.LeaseAt(gateway, {.section = Section::kHeld, .delivery_id = 1}, {}, holder_, kNow);
   ASSERT_NE(lease, nullptr);
   Release("g", 1);
   EXPECT_EQ(gateway.ready(), 0);

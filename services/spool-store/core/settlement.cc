@@ -45,7 +45,8 @@ void ApplyOutcomes(const absl::flat_hash_map<int32_t, const v1::RecipientOutcome
     }
     *record.add_recipients() = before.recipients(i);
     record.add_recipient_indexes(index);
-    if (auto kept = last.find(index); kept != last.end()) *record.add_last_outcomes() = *kept->second;
+    if (auto kept = last.find(index); kept != last.end())
+      *record.add_last_outcomes() = *kept->second;
   }
   if (is_tried) record.set_outcome_unknown(is_unknown);
   effect.is_done = record.recipients().empty();

@@ -17,8 +17,8 @@ namespace turnpike::spool {
 // What the calls mean, and their errors, is said in protos/turnpike/spool/v1/spool.proto.
 //
 // Thread-safe. No call blocks on the disk. Callbacks run exactly once, on the store's threads,
-// without a lock held; they must not block. What is under way when the store is destroyed is finished
-// first.
+// without a lock held; they must not block. What is under way when the store is destroyed is
+// finished first.
 class Store {
  public:
   template <typename T>
@@ -26,9 +26,9 @@ class Store {
   using EnqueueDone = absl::AnyInvocable<void(v1::EnqueueResult)>;
   using SettleDone = absl::AnyInvocable<void(v1::SettleResult)>;
 
-  // Content that one client sends in pieces. Destroying it drops what was not committed. The calls for
-  // one message, and its Enqueue, take effect in their order. A piece that does not fit makes its
-  // message's Enqueue fail.
+  // Content that one client sends in pieces. Destroying it drops what was not committed. The calls
+  // for one message, and its Enqueue, take effect in their order. A piece that does not fit makes
+  // its message's Enqueue fail.
   class Upload {
    public:
     virtual ~Upload() = default;
@@ -77,7 +77,8 @@ class Store {
   virtual std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) = 0;
   virtual void ReleaseQueue(v1::ReleaseQueueRequest request,
                             Done<v1::ReleaseQueueResponse> done) = 0;
-  virtual absl::StatusOr<v1::ListQueuesResponse> ListQueues(const v1::ListQueuesRequest& request) = 0;
+  virtual absl::StatusOr<v1::ListQueuesResponse> ListQueues(
+      const v1::ListQueuesRequest& request) = 0;
   virtual absl::StatusOr<v1::GetQueueResponse> GetQueue(const v1::GetQueueRequest& request) = 0;
   virtual void ListDeliveries(v1::ListDeliveriesRequest request,
                               Done<v1::ListDeliveriesResponse> done) = 0;

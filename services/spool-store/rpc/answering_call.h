@@ -15,8 +15,8 @@
 
 namespace turnpike::spool {
 
-// Counts what is in progress: reading stops while that is too much, and the call ends only when all of
-// it is answered.
+// Counts what is in progress: reading stops while that is too much, and the call ends only when all
+// of it is answered.
 //
 // Thread-safe.
 template <typename Request, typename Response>

@@ -47,8 +47,7 @@ class LeaseCall : public Drainable {
       return End(absl::InvalidArgumentError("`open` must be in the first request, and only there"));
     }
     if (consumer_ == nullptr) {
-      auto consumer =
-          store_.OpenConsumer(request.open(), std::make_shared<StreamSink>(stream_));
+      auto consumer = store_.OpenConsumer(request.open(), std::make_shared<StreamSink>(stream_));
       if (!consumer.ok()) return End(consumer.status());
       consumer_ = *std::move(consumer);
     }
@@ -61,9 +60,7 @@ class LeaseCall : public Drainable {
     if (consumer_ != nullptr) consumer_->OnRoom();
   }
   void OnClosed() { consumer_ = nullptr; }
-  void Drain() override {
-    stream_->Finish(absl::UnavailableError("the spool is being shut down"));
-  }
+  void Drain() override { stream_->Finish(absl::UnavailableError("the spool is being shut down")); }
 
  private:
   bool End(const absl::Status& status) {
@@ -85,10 +82,11 @@ grpc::ServerBidiReactor<v1::LeaseRequest, v1::LeaseResponse>* StartLeaseCall(
     Store& store, DrainList& drain_list) {
   auto [reactor, stream] = Stream::Create();
   auto call = std::make_shared<LeaseCall>(store, stream);
-  stream->Start({.on_message = [call](v1::LeaseRequest& request) { return call->OnMessage(request); },
-                 .on_half_close = [call] { call->OnHalfClose(); },
-                 .on_writable = [call] { call->OnWritable(); },
-                 .on_closed = [call] { call->OnClosed(); }});
+  stream->Start(
+      {.on_message = [call](v1::LeaseRequest& request) { return call->OnMessage(request); },
+       .on_half_close = [call] { call->OnHalfClose(); },
+       .on_writable = [call] { call->OnWritable(); },
+       .on_closed = [call] { call->OnClosed(); }});
   drain_list.Add(call);
   return reactor;
 }

@@ -9,8 +9,8 @@
 namespace turnpike::spool {
 
 // Starts serving a call; gRPC owns the reactor. `store` must outlive the call.
-grpc::ServerBidiReactor<v1::LeaseRequest, v1::LeaseResponse>* StartLeaseCall(
-    Store& store, DrainList& drain_list);
+grpc::ServerBidiReactor<v1::LeaseRequest, v1::LeaseResponse>* StartLeaseCall(Store& store,
+                                                                             DrainList& drain_list);
 
 }  // namespace turnpike::spool
 

@@ -58,7 +58,8 @@ void TakeSettle(Store& store, SettleCall& call, v1::SettleRequest& request) {
     const size_t bytes = settlement.ByteSizeLong();
     call.Begin(bytes);
     store.Settle(std::move(settlement), [self, bytes](v1::SettleResult result) {
-      self->End(bytes, [&](v1::SettleResponse& response) { response.add_results()->Swap(&result); });
+      self->End(bytes,
+                [&](v1::SettleResponse& response) { response.add_results()->Swap(&result); });
     });
   }
 }
@@ -119,9 +120,9 @@ grpc::ServerBidiReactor<v1::LeaseRequest, v1::LeaseResponse>* SpoolService::Leas
 
 grpc::ServerBidiReactor<v1::SettleRequest, v1::SettleResponse>* SpoolService::Settle(
     grpc::CallbackServerContext*) {
-  return SettleCall::Start([this](SettleCall& call, v1::SettleRequest& request) {
-    TakeSettle(store_, call, request);
-  }, nullptr, drain_list_);
+  return SettleCall::Start(
+      [this](SettleCall& call, v1::SettleRequest& request) { TakeSettle(store_, call, request); },
+      nullptr, drain_list_);
 }
 
 grpc::ServerWriteReactor<v1::ReadContentResponse>* SpoolService::ReadContent(

@@ -78,8 +78,8 @@ class SpoolServiceTest : public testing::Test {
     store_ = *std::move(store);
     service_ = std::make_unique<SpoolService>(*store_);
     shared_state_service_ = std::make_unique<SharedStateService>(store_->shared_state());
-    auto server = rpc::Server::Start({.listen = listen},
-                                     {service_.get(), shared_state_service_.get()});
+    auto server =
+        rpc::Server::Start({.listen = listen}, {service_.get(), shared_state_service_.get()});
     ASSERT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
   }
@@ -178,8 +178,7 @@ TEST_F(SpoolServiceTest, LargeContentTravelsInPieces) {
   v1::NewMessage message = Message("");
   message.set_content_bytes(static_cast<int64_t>(4 * piece.size()));
   for (int i = 0; i < 4; ++i) {
-    ASSERT_TRUE(
-        Append(message.message_id(), static_cast<int64_t>(i * piece.size()), piece).ok());
+    ASSERT_TRUE(Append(message.message_id(), static_cast<int64_t>(i * piece.size()), piece).ok());
   }
   ASSERT_TRUE(Enqueue(message).get().ok());
   std::promise<absl::Status> done;

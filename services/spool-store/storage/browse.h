@@ -8,8 +8,8 @@
 
 namespace turnpike::spool {
 
-// A page may be shorter than asked for, or empty, and have a next one: a look at so many deliveries is
-// the limit when few of them are in the wanted state.
+// A page may be shorter than asked for, or empty, and have a next one: a look at so many deliveries
+// is the limit when few of them are in the wanted state.
 absl::StatusOr<v1::ListDeliveriesResponse> ListDeliveries(Engine& engine, const LeaseDesk& desk,
                                                           const v1::ListDeliveriesRequest& request);
 absl::StatusOr<v1::GetDeliveryResponse> GetDelivery(Engine& engine, const LeaseDesk& desk,

@@ -82,8 +82,8 @@ class UpdateOperation : public Operation {
     if (!request_.delete_()) {
       // Without the envelope when that is damaged: the change has been made.
       const auto message = ReadMessage(engine_.database, record_.message_id());
-      *response.mutable_delivery() = ToDelivery(
-          request_.delivery_id(), record_, message.ok() ? *message : records::MessageRecord());
+      *response.mutable_delivery() = ToDelivery(request_.delivery_id(), record_,
+                                                message.ok() ? *message : records::MessageRecord());
       response.mutable_delivery()->set_state(state_);
     }
     std::move(done_)(std::move(response));

@@ -1,4 +1,5 @@
-// Group commit: everything that has come in while the last write was being synced goes into the next.
+// Group commit: everything that has come in while the last write was being synced goes into the
+// next.
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_COMMITTER_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_COMMITTER_H_
 
@@ -31,14 +32,15 @@ class CommitContext {
   rocksdb::WriteBatch& batch() { return batch_; }
   Database& database() { return database_; }
 
-  // Remembered until the batch is written, and written with it. A deletion is an empty value: use it
-  // for values that are never empty.
+  // Remembered until the batch is written, and written with it. A deletion is an empty value: use
+  // it for values that are never empty.
   void PutTracked(rocksdb::ColumnFamilyHandle* family, absl::string_view key, std::string value);
   void DeleteTracked(rocksdb::ColumnFamilyHandle* family, absl::string_view key);
   // NOT_FOUND, or what FromRocks says.
   absl::StatusOr<std::string> Get(rocksdb::ColumnFamilyHandle* family, absl::string_view key);
 
-  // The next delivery id; ids are never used twice, also over restarts. They are reserved in blocks.
+  // The next delivery id; ids are never used twice, also over restarts. They are reserved in
+  // blocks.
   uint64_t NextDeliveryId();
   uint64_t last_delivery_id() const { return last_id_; }
 

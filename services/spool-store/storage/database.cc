@@ -18,7 +18,8 @@ namespace turnpike::spool {
 namespace {
 
 constexpr absl::string_view kFormat = "1";
-// Ids of finished messages are found for at least an hour; the clocks of clients may be off by that.
+// Ids of finished messages are found for at least an hour; the clocks of clients may be off by
+// that.
 constexpr uint64_t kCompletedSeconds = 2 * 3600;
 
 rocksdb::DBOptions MakeDbOptions() {
@@ -53,7 +54,8 @@ rocksdb::ColumnFamilyOptions MakeBase(const std::shared_ptr<rocksdb::Cache>& cac
   options.write_buffer_size = write_buffer_bytes;
   options.max_write_buffer_number = 3;
   options.compression = rocksdb::kLZ4Compression;
-  // Look-ups of ids that are not there (every new message makes two) end at a filter, in memory too.
+  // Look-ups of ids that are not there (every new message makes two) end at a filter, in memory
+  // too.
   options.memtable_whole_key_filtering = true;
   options.memtable_prefix_bloom_size_ratio = 0.02;
   return options;
@@ -63,8 +65,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> MakeFamilies(const Database::Option
   const auto cache = rocksdb::NewLRUCache(options.block_cache_bytes);
   const rocksdb::ColumnFamilyOptions small = MakeBase(cache, options.write_buffer_bytes / 4);
 
-  // Most mail is gone before its memtable is flushed, and never leaves the log. What stays is written
-  // to blob files once, and moved only when half of its file is garbage.
+  // Most mail is gone before its memtable is flushed, and never leaves the log. What stays is
+  // written to blob files once, and moved only when half of its file is garbage.
   rocksdb::ColumnFamilyOptions content = MakeBase(cache, options.write_buffer_bytes);
   content.enable_blob_files = true;
   content.min_blob_size = 1024;
@@ -113,11 +115,12 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options)
   TURNPIKE_RETURN_IF_ERROR(MakeDirectory(options.directory));
   auto database = std::unique_ptr<Database>(new Database());
   rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(MakeDbOptions(), options.directory,
-                                                   MakeFamilies(options), &database->families_, &db);
+  const rocksdb::Status opened = rocksdb::DB::Open(
+      MakeDbOptions(), options.directory, MakeFamilies(options), &database->families_, &db);
   if (!opened.ok()) {
     const std::string text = opened.ToString();
-    if (opened.IsIOError() && (absl::StrContains(text, "lock ") || absl::StrContains(text, "LOCK"))) {
+    if (opened.IsIOError() &&
+        (absl::StrContains(text, "lock ") || absl::StrContains(text, "LOCK"))) {
       return absl::FailedPreconditionError(
           absl::StrCat("another process uses the spool in ", options.directory, " (", text, ")"));
     }
@@ -136,9 +139,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options)
   }
   TURNPIKE_RETURN_IF_ERROR(read);
   if (format != kFormat) {
-    return absl::FailedPreconditionError(absl::StrCat("the spool in ", options.directory,
-                                                      " has format ", format, ", known is ",
-                                                      kFormat));
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the spool in ", options.directory, " has format ", format, ", known is ", kFormat));
   }
   return database;
 }

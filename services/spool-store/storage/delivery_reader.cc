@@ -15,8 +15,8 @@ template <typename Record>
 absl::Status ReadRecord(Database& database, rocksdb::ColumnFamilyHandle* family,
                         absl::string_view key, Record& record) {
   rocksdb::PinnableSlice value;
-  TURNPIKE_RETURN_IF_ERROR(FromRocks(
-      database.db().Get(rocksdb::ReadOptions(), family, ToSlice(key), &value)));
+  TURNPIKE_RETURN_IF_ERROR(
+      FromRocks(database.db().Get(rocksdb::ReadOptions(), family, ToSlice(key), &value)));
   if (!record.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
     return absl::DataLossError("record cannot be parsed");
   }
@@ -55,8 +55,7 @@ class RocksContentReader : public Store::ContentReader {
     }
     TURNPIKE_ASSIGN_OR_RETURN(
         std::string piece,
-        ReadPiece(database_,
-                  is_chunked ? ChunkKey(id_, record_->content_upload(), next_) : id_));
+        ReadPiece(database_, is_chunked ? ChunkKey(id_, record_->content_upload(), next_) : id_));
     ++next_;
     hasher_.Update(piece);
     // An empty content is one empty piece, which is the end.

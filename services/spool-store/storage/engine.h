@@ -19,8 +19,8 @@
 namespace turnpike::spool {
 
 // Threads: callers prepare operations, the committer writes them and then changes the schedule, the
-// pool reads from the disk and hands out leases. `mu` is held for memory work only, never over I/O or
-// callbacks.
+// pool reads from the disk and hands out leases. `mu` is held for memory work only, never over I/O
+// or callbacks.
 struct Engine {
   struct Options {
     absl::Duration lease_duration = absl::Minutes(5);
@@ -44,9 +44,9 @@ struct Engine {
   Metrics& metrics;
   absl::Mutex mu;
   Schedule schedule ABSL_GUARDED_BY(mu);
-  std::atomic<bool> accepting = true;   // new messages; false: the disk is nearly full
-  std::atomic<bool> draining = false;   // no new leases
-  std::function<void()> wake;           // looks for consumers that can be given work; any thread
+  std::atomic<bool> accepting = true;  // new messages; false: the disk is nearly full
+  std::atomic<bool> draining = false;  // no new leases
+  std::function<void()> wake;          // looks for consumers that can be given work; any thread
   WorkerPool pool;
   Committer committer;
 

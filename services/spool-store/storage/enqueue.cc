@@ -255,8 +255,8 @@ void SubmitEnqueue(Engine& engine, v1::NewMessage message,
   }
   std::shared_ptr<UploadState> state;
   if (upload != nullptr) state = static_cast<RocksUpload&>(*upload).state();
-  engine.committer.Submit(std::make_unique<EnqueueOperation>(
-      engine, *std::move(prepared), std::move(state), std::move(done)));
+  engine.committer.Submit(std::make_unique<EnqueueOperation>(engine, *std::move(prepared),
+                                                             std::move(state), std::move(done)));
 }
 
 absl::Status DropAbandonedUploads(Database& database) {

@@ -82,8 +82,8 @@ absl::Status Read(Database& database, Taken& taken) {
   return ReadLeased(database, *taken.record, taken.leased);
 }
 
-// Puts a damaged delivery out of everybody's way. True when it is to be parked; what could not be read
-// at all is left alone until the next start.
+// Puts a damaged delivery out of everybody's way. True when it is to be parked; what could not be
+// read at all is left alone until the next start.
 bool SetAside(Engine& engine, Lease* lease, const Taken& taken) {
   engine.schedule.leases().Detach(lease);
   lease->is_settling = true;
@@ -266,7 +266,8 @@ void LeaseDesk::Run(const std::shared_ptr<Worker>& worker) {
   }
 }
 
-// Room may come between asking and stopping; so this asks once more after it has said that it stops.
+// Room may come between asking and stopping; so this asks once more after it has said that it
+// stops.
 bool LeaseDesk::HasRoom(Worker& worker) {
   if (worker.sink->HasRoom()) return true;
   {
@@ -331,13 +332,14 @@ bool LeaseDesk::RunOnce(Worker& worker) {
       if (absl::IsNotFound(record.status())) continue;
       absl::MutexLock lock(&engine_.mu);
       if (worker.is_closed) return false;
-      Lease* lease = engine_.schedule.LeaseAt(
-          engine_.schedule.GetOrMake(worker.walk->queue_key()), position, facts, worker.holder, now);
+      Lease* lease = engine_.schedule.LeaseAt(engine_.schedule.GetOrMake(worker.walk->queue_key()),
+                                              position, facts, worker.holder, now);
       if (lease == nullptr) continue;
       --worker.credit;
       ++worker.handed_out;
       bytes += facts.content_bytes;
-      // The record is read again below: a settlement may have changed it before the lease was taken.
+      // The record is read again below: a settlement may have changed it before the lease was
+      // taken.
       taken.push_back(MakeTaken(*lease));
     }
     is_drained = static_cast<int64_t>(taken.size()) < count ||
@@ -414,8 +416,7 @@ void LeaseDesk::Measure() {
     for (const std::shared_ptr<Worker>& worker : workers_) {
       const int kind = worker->is_dequeue ? Metrics::kDequeue : Metrics::kDelivery;
       counts[kind] += engine_.schedule.leases().count_of(worker->holder);
-      oldest[kind] =
-          std::min(oldest[kind], engine_.schedule.leases().oldest_of(worker->holder));
+      oldest[kind] = std::min(oldest[kind], engine_.schedule.leases().oldest_of(worker->holder));
     }
   }
   for (int kind = 0; kind < Metrics::kWorkers; ++kind) {

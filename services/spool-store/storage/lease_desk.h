@@ -13,8 +13,8 @@
 
 namespace turnpike::spool {
 
-// A worker that has credit is served on the pool, by one task at a time, until its credit, its room or
-// the work is used up; new work and new credit start the next task.
+// A worker that has credit is served on the pool, by one task at a time, until its credit, its room
+// or the work is used up; new work and new credit start the next task.
 //
 // Thread-safe.
 class LeaseDesk {

@@ -173,8 +173,8 @@ void BuildRemoval(CommitContext& context, absl::string_view queue_key, const Pos
   }
 }
 
-void BuildMove(CommitContext& context, absl::string_view old_queue_key, const Position& old_position,
-               absl::string_view queue_key, const Position& position,
+void BuildMove(CommitContext& context, absl::string_view old_queue_key,
+               const Position& old_position, absl::string_view queue_key, const Position& position,
                const records::DeliveryRecord& record) {
   Database& database = context.database();
   rocksdb::WriteBatch& batch = context.batch();

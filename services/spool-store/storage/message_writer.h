@@ -20,7 +20,8 @@ namespace turnpike::spool {
 // sent again while its first upload is being dropped is not touched by that.
 std::string ChunkKey(absl::string_view message_id, uint64_t upload, uint32_t chunk);
 
-// A checked message whose records are made, so that the committer only has to put them into a batch.
+// A checked message whose records are made, so that the committer only has to put them into a
+// batch.
 //
 // Thread-compatible.
 class PreparedMessage {
@@ -66,8 +67,8 @@ void BuildRemoval(CommitContext& context, absl::string_view queue_key, const Pos
                   const records::DeliveryRecord& record, absl::Time now);
 
 // Rewrites a delivery, at another place in the index if that is not the same.
-void BuildMove(CommitContext& context, absl::string_view old_queue_key, const Position& old_position,
-               absl::string_view queue_key, const Position& position,
+void BuildMove(CommitContext& context, absl::string_view old_queue_key,
+               const Position& old_position, absl::string_view queue_key, const Position& position,
                const records::DeliveryRecord& record);
 
 }  // namespace turnpike::spool

@@ -47,8 +47,7 @@ void AddEachKind(prometheus::Family<T>& family, const std::string& label,
 
 }  // namespace
 
-Metrics::Metrics(std::shared_ptr<prometheus::Registry> registry)
-    : registry_(std::move(registry)) {
+Metrics::Metrics(std::shared_ptr<prometheus::Registry> registry) : registry_(std::move(registry)) {
   prometheus::Registry& r = *registry_;
   AddEach(CounterFamily(r, "turnpike_spool_enqueued_total", "Deliveries stored."), "queue", kKinds,
           enqueued);
@@ -89,15 +88,15 @@ Metrics::Metrics(std::shared_ptr<prometheus::Registry> registry)
   accepting =
       &GaugeFamily(r, "turnpike_spool_accepting", "1 while new messages are taken.").Add({});
   used_bytes = &GaugeFamily(r, "turnpike_spool_used_bytes", "Size of the spool's files.").Add({});
-  free_bytes = &GaugeFamily(r, "turnpike_spool_filesystem_free_bytes",
-                            "Free space where the spool is.")
-                    .Add({});
+  free_bytes =
+      &GaugeFamily(r, "turnpike_spool_filesystem_free_bytes", "Free space where the spool is.")
+           .Add({});
   pending_compaction_bytes = &GaugeFamily(r, "turnpike_spool_engine_pending_compaction_bytes",
                                           "What RocksDB has yet to rewrite.")
                                   .Add({});
-  write_stopped = &GaugeFamily(r, "turnpike_spool_engine_write_stopped",
-                               "1 while RocksDB holds writes up.")
-                       .Add({});
+  write_stopped =
+      &GaugeFamily(r, "turnpike_spool_engine_write_stopped", "1 while RocksDB holds writes up.")
+           .Add({});
   shared_entries =
       &GaugeFamily(r, "turnpike_spool_shared_entries", "Entries of the shared state.").Add({});
 }

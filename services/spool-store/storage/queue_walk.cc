@@ -48,8 +48,8 @@ std::vector<Feed::Entry> QueueWalk::Next(size_t count_max) {
   }
   if (entries.size() >= count_max) return entries;
 
-  // The first scan of what is held begins where the last session found the first one, not in front of
-  // all that was deleted since.
+  // The first scan of what is held begins where the last session found the first one, not in front
+  // of all that was deleted since.
   const bool is_first = !after_held_.has_value();
   uint64_t offers = 0;
   if (is_first) {

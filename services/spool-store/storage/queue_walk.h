@@ -33,8 +33,8 @@ class QueueWalk {
   Engine& engine_;
   const std::string queue_key_;
   absl::flat_hash_set<std::string> domains_;
-  // What had been released before and deferred comes first, and once: what this worker defers itself
-  // is not handed to it again.
+  // What had been released before and deferred comes first, and once: what this worker defers
+  // itself is not handed to it again.
   bool deferred_done_ = false;
   absl::flat_hash_set<uint64_t> deferred_seen_;
   std::optional<Position> after_deferred_;

@@ -136,7 +136,8 @@ absl::StatusOr<v1::ListQueuesResponse> ListQueues(Engine& engine,
   absl::MutexLock lock(&engine.mu);
   const auto& queues = engine.schedule.queues();
   // The token is the last key seen.
-  auto it = request.page_token().empty() ? queues.begin() : queues.upper_bound(request.page_token());
+  auto it =
+      request.page_token().empty() ? queues.begin() : queues.upper_bound(request.page_token());
   for (; it != queues.end(); ++it) {
     const Queue& queue = *it->second;
     if (request.kind() != v1::QUEUE_KIND_UNSPECIFIED && queue.kind() != request.kind()) continue;

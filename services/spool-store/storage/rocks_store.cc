@@ -39,8 +39,8 @@ absl::StatusOr<uint64_t> CountBoot(Database& database) {
   ++boot;
   rocksdb::WriteOptions sync;
   sync.sync = true;
-  TURNPIKE_RETURN_IF_ERROR(FromRocks(
-      database.db().Put(sync, database.meta(), ToSlice(kBootKey), absl::StrCat(boot))));
+  TURNPIKE_RETURN_IF_ERROR(
+      FromRocks(database.db().Put(sync, database.meta(), ToSlice(kBootKey), absl::StrCat(boot))));
   return boot;
 }
 
@@ -86,8 +86,8 @@ class RocksStoreImpl : public RocksStore {
                EnqueueDone done) override {
     SubmitEnqueue(engine_, std::move(message), upload, std::move(done));
   }
-  absl::StatusOr<std::unique_ptr<Consumer>> OpenConsumer(
-      const v1::LeaseOpen& open, std::shared_ptr<LeaseSink> sink) override {
+  absl::StatusOr<std::unique_ptr<Consumer>> OpenConsumer(const v1::LeaseOpen& open,
+                                                         std::shared_ptr<LeaseSink> sink) override {
     return desk_.Open(open, std::move(sink));
   }
   void Settle(v1::Settlement settlement, SettleDone done) override {
@@ -96,8 +96,7 @@ class RocksStoreImpl : public RocksStore {
   std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) override {
     return MakeContentReader(*database_, engine_.pool, message_id);
   }
-  void ReleaseQueue(v1::ReleaseQueueRequest request,
-                    Done<v1::ReleaseQueueResponse> done) override {
+  void ReleaseQueue(v1::ReleaseQueueRequest request, Done<v1::ReleaseQueueResponse> done) override {
     SubmitRelease(engine_, std::move(request), std::move(done));
   }
   absl::StatusOr<v1::ListQueuesResponse> ListQueues(const v1::ListQueuesRequest& request) override {
@@ -224,11 +223,11 @@ class RocksStoreImpl : public RocksStore {
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options,
                                                              const base::Clock& clock,
                                                              Metrics& metrics) {
-  TURNPIKE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
-                            Database::Open({.directory = options.directory}));
+  TURNPIKE_ASSIGN_OR_RETURN(
+      std::unique_ptr<Database> database,
+      Database::Open({.directory = options.directory, .env = options.env_for_test}));
   TURNPIKE_ASSIGN_OR_RETURN(const uint64_t boot, CountBoot(*database));
-  auto store =
-      std::make_unique<RocksStoreImpl>(options, std::move(database), clock, metrics, boot);
+  auto store = std::make_unique<RocksStoreImpl>(options, std::move(database), clock, metrics, boot);
   TURNPIKE_RETURN_IF_ERROR(store->Start());
   return store;
 }

@@ -13,6 +13,10 @@
 #include "services/spool-store/storage/metrics.h"
 #include "services/spool-store/storage/shared_state_store.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace turnpike::spool {
 
 // Consumers, uploads and content readers must be gone before the store is.
@@ -26,6 +30,7 @@ class RocksStore : public Store {
     int64_t shared_entries_max = 1'000'000;
     // How often time is looked at; zero: only by TickForTest.
     absl::Duration tick = absl::Milliseconds(200);
+    rocksdb::Env* env_for_test = nullptr;  // the files; must outlive the store
   };
 
   // Errors are those of Database::Open. `clock` and `metrics` must outlive the store.

@@ -107,8 +107,7 @@ class RocksStoreTest : public testing::Test {
   }
   static void AddDelivery(v1::NewMessage& message, const std::string& queue, bool hold) {
     v1::NewDelivery& delivery = *message.add_deliveries();
-    *delivery.mutable_queue() =
-        Queue(queue, hold ? v1::QUEUE_KIND_GATEWAY : v1::QUEUE_KIND_REMOTE);
+    *delivery.mutable_queue() = Queue(queue, hold ? v1::QUEUE_KIND_GATEWAY : v1::QUEUE_KIND_REMOTE);
     delivery.set_hold(hold);
     delivery.add_recipients()->set_address("a@" + queue);
     delivery.add_recipients()->set_address("b@" + queue);
@@ -218,7 +217,8 @@ class RocksStoreTest : public testing::Test {
     v1::ListDeliveriesRequest request = first;
     do {
       std::promise<absl::StatusOr<v1::ListDeliveriesResponse>> result;
-      store_->ListDeliveries(request, [&](auto response) { result.set_value(std::move(response)); });
+      store_->ListDeliveries(request,
+                             [&](auto response) { result.set_value(std::move(response)); });
       auto response = result.get_future().get();
       EXPECT_TRUE(response.ok()) << response.status();
       if (!response.ok()) break;
@@ -309,8 +309,7 @@ TEST_F(RocksStoreTest, InFlightRepetitionsAreStoredOnce) {
   const v1::NewMessage message = Message("example.org", false);
   std::vector<std::promise<v1::EnqueueOutcome>> results(20);
   for (auto& result : results) {
-    store_->Enqueue(message, nullptr,
-                    [&](v1::EnqueueResult r) { result.set_value(r.outcome()); });
+    store_->Enqueue(message, nullptr, [&](v1::EnqueueResult r) { result.set_value(r.outcome()); });
   }
   for (auto& result : results) EXPECT_EQ(result.get_future().get(), v1::ENQUEUE_OUTCOME_STORED);
   EXPECT_EQ(Remote("example.org").ready(), 1);

@@ -185,8 +185,7 @@ class Settler::SettleOperation : public Operation {
 };
 
 void Settler::Submit(v1::Settlement settlement, Store::SettleDone done) {
-  auto operation =
-      std::make_unique<SettleOperation>(*this, std::move(settlement), std::move(done));
+  auto operation = std::make_unique<SettleOperation>(*this, std::move(settlement), std::move(done));
   if (!operation->PrepareFollowUps()) operation->Fail(v1::SETTLE_OUTCOME_INVALID);
   if (!operation->has_outcome()) {
     absl::MutexLock lock(&engine_.mu);

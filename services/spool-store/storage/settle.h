@@ -12,8 +12,9 @@
 
 namespace turnpike::spool {
 
-// A settlement is taken while nobody else leases the delivery, also after the lease has run out or the
-// store was started anew; one that comes again while the first is being written shares its answer.
+// A settlement is taken while nobody else leases the delivery, also after the lease has run out or
+// the store was started anew; one that comes again while the first is being written shares its
+// answer.
 //
 // Thread-safe.
 class Settler {

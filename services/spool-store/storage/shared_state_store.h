@@ -13,9 +13,9 @@
 
 namespace turnpike::spool {
 
-// What the calls mean is said in protos/turnpike/spool/v1/shared_state.proto. Writes are checked and
-// done in one thread, in their order. An entry whose time is over is not seen any more at once, and is
-// deleted by the next Sweep.
+// What the calls mean is said in protos/turnpike/spool/v1/shared_state.proto. Writes are checked
+// and done in one thread, in their order. An entry whose time is over is not seen any more at once,
+// and is deleted by the next Sweep.
 //
 // Thread-safe. Callbacks run on the store's threads.
 class SharedStateStore {

@@ -1,5 +1,5 @@
-// Collects all mail of a gateway by ATRN and drops it, as fast as one thread can: the customer's end
-// of the drain benchmark. Ends when the server says that nothing is held (453).
+// Collects all mail of a gateway by ATRN and drops it, as fast as one thread can: the customer's
+// end of the drain benchmark. Ends when the server says that nothing is held (453).
 //
 //   atrn_taker --port 366 --login held.test --password secret
 #include <arpa/inet.h>
@@ -78,7 +78,8 @@ class Connection {
       absl::string_view bytes = Read();
       if (bytes.empty()) Fail("the server has closed");
       absl::StrAppend(&reply, bytes);
-      const size_t last = reply.size() < 2 ? std::string::npos : reply.rfind('\n', reply.size() - 2);
+      const size_t last =
+          reply.size() < 2 ? std::string::npos : reply.rfind('\n', reply.size() - 2);
       const std::string line = reply.substr(last == std::string::npos ? 0 : last + 1);
       if (line.size() >= 5 && line.back() == '\n' && line[3] == ' ') return line;
     }
@@ -95,9 +96,9 @@ std::string CramResponse(const std::string& challenge) {
   unsigned length = 0;
   HMAC(EVP_md5(), password.data(), static_cast<int>(password.size()),
        reinterpret_cast<const unsigned char*>(challenge.data()), challenge.size(), digest, &length);
-  return absl::Base64Escape(absl::StrCat(
-      absl::GetFlag(FLAGS_login), " ",
-      absl::BytesToHexString({reinterpret_cast<const char*>(digest), length})));
+  return absl::Base64Escape(
+      absl::StrCat(absl::GetFlag(FLAGS_login), " ",
+                   absl::BytesToHexString({reinterpret_cast<const char*>(digest), length})));
 }
 
 // Plays the server on the turned connection until the other side has gone.

@@ -3,8 +3,8 @@
 //   spool_load --target 127.0.0.1:7101 --phase enqueue --queue held.test --hold --messages 100000
 //   spool_load --target 127.0.0.1:7101 --phase lease --messages 100000
 //
-// enqueue: stores messages for a queue, `--in_flight` at a time. lease: takes deliveries that are due
-// and settles each as delivered, until `--messages` are settled.
+// enqueue: stores messages for a queue, `--in_flight` at a time. lease: takes deliveries that are
+// due and settles each as delivered, until `--messages` are settled.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -149,8 +149,8 @@ void LeaseAll(Spool& spool, int64_t count) {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
-  auto spool = turnpike::spool::RpcSpool::Create(
-      turnpike::rpc::CreateChannel(absl::GetFlag(FLAGS_target)));
+  auto spool =
+      turnpike::spool::RpcSpool::Create(turnpike::rpc::CreateChannel(absl::GetFlag(FLAGS_target)));
   const int64_t count = absl::GetFlag(FLAGS_messages);
   const absl::Time begin = absl::Now();
   if (absl::GetFlag(FLAGS_phase) == "lease") {

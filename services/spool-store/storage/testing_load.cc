@@ -125,7 +125,7 @@ Load::Load(Store& store, Report report)
   consumer_ = *store.OpenConsumer(open, sink_);
 }
 
-Load::~Load() = default;
+Load::~Load() { Stop(); }
 
 void Load::Stop() {
   gate_.Close();

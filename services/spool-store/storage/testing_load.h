@@ -29,7 +29,7 @@ class Load {
  public:
   using Report = std::function<void(char what, const std::string& name)>;
 
-  // The load must outlive the store; Stop it before.
+  // Stop it before the store ends.
   Load(Store& store, Report report);
   ~Load();
 

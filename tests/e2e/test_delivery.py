@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from gateways import (LOCAL, PASSWORD, REMOTE, atrn, gateway, get_delivery, list_deliveries,
-                      without_received)
+from gateways import (LOCAL, PASSWORD, REMOTE, atrn, call, gateway, get_delivery, list_deliveries,
+                      protos, without_received)
 from peers.dns import Dns
 from peers.process import free_port, wait_for
 from peers.smtp import Client, Server, message, stuff
@@ -200,6 +200,23 @@ def test_dl_01_an_unknown_domain_is_returned(turnpike):
     send(turnpike, "a@nowhere.remote.test")
     fields, _ = status_fields(reports(turnpike)[0])
     assert fields[1]["Status"] == "5.1.2" or fields[1]["Status"] == "5.4.4"
+
+
+def explain_route(turnpike, domain):
+    protos()
+    from protos.turnpike.delivery.v1 import delivery_pb2
+    request = delivery_pb2.ExplainRouteRequest()
+    request.queue.kind, request.queue.name = REMOTE, domain
+    return call(turnpike, "outbound-delivery", "turnpike.delivery.v1.DeliveryService/ExplainRoute",
+                request, delivery_pb2.ExplainRouteResponse)
+
+
+def test_dl_01_an_operator_can_ask_where_mail_would_go(turnpike, hosts):
+    answer = explain_route(turnpike, "remote.test")
+    assert [(hop.host, hop.address, hop.port, hop.preference) for hop in answer.hops] == [
+        ("first.remote.test", "127.0.0.11", hosts.port, 10),
+        ("second.remote.test", "127.0.0.12", hosts.port, 20)]
+    assert explain_route(turnpike, "null.remote.test").failure.enhanced_code == "5.1.10"
 
 
 def test_dl_04_what_cannot_be_delivered_now_is_tried_again(turnpike, hosts):

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from gateways import (GATEWAY, PASSWORD, describe_gateway, gateway, list_deliveries, login,
+from gateways import (GATEWAY, PASSWORD, atrn, describe_gateway, gateway, list_deliveries, login,
                       queue_counts, spool_is_empty, submit, without_received)
 from peers.dns import Dns
 from peers.process import free_port, wait_for
@@ -64,13 +64,17 @@ def test_dq_01_mail_for_a_gateway_is_held_until_asked_for(turnpike, sites):
 
 
 def test_dq_01_idn_in_both_forms_is_one_gateway(start, sites):
-    turnpike = start({"gateways": [gateway("bücher.test")]})
+    turnpike = start({"gateways": [gateway("bücher.test")]},
+                     {"mx": {"role": "smtp"}, "odmr": {"role": "odmr"}})
     submit(turnpike.ports["mx"], "xn--bcher-kva.test")
     with Client(turnpike.ports["mx"]) as client:
         client.ehlo()
         answer = client.mail("ann@sender.test", ["x@bücher.test"], message(1), " SMTPUTF8")
         assert answer.startswith("250"), answer
     assert queue_counts(turnpike, "xn--bcher-kva.test")[0] == 2
+    taker = Server(capabilities=["SMTPUTF8", "8BITMIME"])
+    reply, server = atrn(turnpike.ports["odmr"], "xn--bcher-kva.test", taker, "xn--bcher-kva.test")
+    assert reply.startswith("250") and len(server.messages) == 2
 
 
 def test_dq_10_not_enabled_and_unknown_look_the_same(turnpike):

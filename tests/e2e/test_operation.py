@@ -46,6 +46,18 @@ def test_pl_50_per_gateway_dequeue_figures(turnpike):
     assert turnpike.metric("gateway-dequeue", "turnpike_dequeue_requests_total", protocol="atrn") >= 1
 
 
+def test_pl_51_live_sessions_are_shown_with_their_ids(turnpike):
+    from gateways import call, login, protos
+    protos()
+    from protos.turnpike.frontend.v1 import frontend_pb2
+    with login(turnpike.ports["odmr"], "customer.test"):
+        answer = call(turnpike, "smtp-frontend", "turnpike.frontend.v1.FrontendService/ListSessions",
+                      frontend_pb2.ListSessionsRequest(), frontend_pb2.ListSessionsResponse)
+        [session] = [s for s in answer.sessions if s.login == "customer.test"]
+        assert session.listener == "odmr" and session.client_address == "127.0.0.1"
+        assert session.session_id and not session.tls
+
+
 def test_pl_51_logs_are_json_with_one_id_from_session_to_delivery(turnpike):
     for service in SERVICES:
         for line in (turnpike.folder / f"{service}.{SERVICES.index(service) + 1}.log").read_text().splitlines():

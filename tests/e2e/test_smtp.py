@@ -179,6 +179,14 @@ def test_pl_04_limits_have_their_codes(turnpike):
         assert codes == ["250"] * 120 + ["452"]
 
 
+def test_pl_04_long_return_paths_of_mailing_lists_are_taken(turnpike):
+    atrn(turnpike.ports["odmr"], "other.test")
+    sender = "list-bounces+" + "x" * 150 + "=customer.test@sender.test"
+    submit(turnpike.ports["mx"], "other.test", sender=sender)
+    _, server = atrn(turnpike.ports["odmr"], "other.test")
+    assert server.messages[0].mail.split()[1] == f"FROM:<{sender}>"
+
+
 def test_pl_04_a_message_over_the_limit_is_refused_and_the_session_goes_on(turnpike):
     with Client(turnpike.ports["small"]) as client:
         assert client.ehlo()["SIZE"] == str(64 * 1024)

@@ -15,8 +15,10 @@
 namespace turnpike::smtp {
 
 struct AddressLimits {
-  size_t local_part_bytes_max = 64;  // [RFC5321 4.5.3.1.1], without quotes and backslashes
-  size_t path_bytes_max = 256;       // [RFC5321 4.5.3.1.3], with the brackets and source route
+  // Without quotes and backslashes. Senders must keep to 64, but VERP and SRS do not, and receivers
+  // should impose no limit that they need not. [RFC5321 4.5.3.1]
+  size_t local_part_bytes_max = 250;
+  size_t path_bytes_max = 256;  // [RFC5321 4.5.3.1.3], with the brackets and source route
 };
 
 struct AddressOptions {

@@ -11,8 +11,8 @@
 #include "services/common/base/check.h"
 #include "services/common/net/await_token.h"
 #include "services/common/smtp/header_scan.h"
+#include "services/common/spooled/outgoing.h"
 #include "services/outbound-delivery/core/failures.h"
-#include "services/outbound-delivery/core/outgoing.h"
 #include "services/outbound-delivery/transport/spooled_content.h"
 
 namespace turnpike::delivery {
@@ -172,13 +172,13 @@ asio::awaitable<void> Session::Deliver(Connection& connection, WorkPtr work) {
 asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendInline(Connection& connection,
                                                                          const WorkPtr& work) {
   const spool::v1::LeasedDelivery& delivery = work->delivery;
-  smtp::HeaderFacts facts = AssumeFacts(delivery.envelope());
+  smtp::HeaderFacts facts = spooled::AssumeFacts(delivery.envelope());
   if (NeedsScan(delivery.envelope(), connection.client->engine().capabilities())) {
     smtp::HeaderScan scan;
     scan.Feed(delivery.inline_content());
     facts = scan.facts();
   }
-  absl::StatusOr<smtp::OutgoingMessage> message = MakeOutgoingMessage(delivery, facts);
+  absl::StatusOr<smtp::OutgoingMessage> message = spooled::MakeOutgoingMessage(delivery, facts);
   if (!message.ok()) {
     co_return AllRecipients(*work, smtp::Disposition::kPermanentFailure, kBadEnvelope);
   }
@@ -199,7 +199,7 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
                                                                         bool* is_damaged) {
   const spool::v1::LeasedDelivery& delivery = work->delivery;
   const auto bytes = static_cast<size_t>(delivery.content_bytes());
-  smtp::HeaderFacts facts = AssumeFacts(delivery.envelope());
+  smtp::HeaderFacts facts = spooled::AssumeFacts(delivery.envelope());
   absl::Status read;
   if (NeedsScan(delivery.envelope(), connection.client->engine().capabilities())) {
     SpooledContent content(*environment_.spool, *environment_.budget, delivery.message_id(), bytes);
@@ -213,7 +213,7 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
     read = content.status();
     facts = scan.facts();
   }
-  absl::StatusOr<smtp::OutgoingMessage> message = MakeOutgoingMessage(delivery, facts);
+  absl::StatusOr<smtp::OutgoingMessage> message = spooled::MakeOutgoingMessage(delivery, facts);
   if (!message.ok()) {
     co_return AllRecipients(*work, smtp::Disposition::kPermanentFailure, kBadEnvelope);
   }

@@ -57,6 +57,7 @@ class SpoolStore : public process::Service {
     store_->Drain();
     spool_service_.Drain();
     server_->Shutdown(deadline);
+    store_->WaitIdle();  // none of its threads is in a call when the server goes
   }
 
  private:

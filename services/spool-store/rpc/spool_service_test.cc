@@ -88,6 +88,7 @@ class SpoolServiceTest : public testing::Test {
     store_->Drain();
     service_->Drain();
     server_->Shutdown(absl::Now() + absl::Seconds(5));
+    store_->WaitIdle();
     server_ = nullptr;
     service_ = nullptr;
     shared_state_service_ = nullptr;

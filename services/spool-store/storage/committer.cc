@@ -97,6 +97,11 @@ void Committer::Submit(std::unique_ptr<Operation> operation) {
   queue_.push_back(std::move(operation));
 }
 
+void Committer::WaitIdle() {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(this, &Committer::IsIdle));
+}
+
 void Committer::Run() {
   std::vector<std::unique_ptr<Operation>> operations;
   while (true) {
@@ -105,9 +110,12 @@ void Committer::Run() {
       mu_.Await(absl::Condition(this, &Committer::HasWork));
       if (queue_.empty()) return;
       operations.swap(queue_);
+      is_committing_ = true;
     }
     Commit(operations);
     operations.clear();
+    absl::MutexLock lock(&mu_);
+    is_committing_ = false;
   }
 }
 

@@ -94,10 +94,17 @@ class Committer {
 
   void Submit(std::unique_ptr<Operation> operation);
 
+  // Waits until nothing is under way or waiting.
+  void WaitIdle();
+
  private:
   void Run();
   void Commit(std::vector<std::unique_ptr<Operation>>& operations);
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || !queue_.empty(); }
+
+  bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return queue_.empty() && !is_committing_;
+  }
 
   Database& database_;
   const Hooks hooks_;
@@ -105,6 +112,7 @@ class Committer {
   bool failed_ = false;  // the last write; the committer's thread only
   absl::Mutex mu_;
   std::vector<std::unique_ptr<Operation>> queue_ ABSL_GUARDED_BY(mu_);
+  bool is_committing_ ABSL_GUARDED_BY(mu_) = false;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   std::thread thread_;
 };

@@ -122,6 +122,13 @@ class RocksStoreImpl : public RocksStore {
   }
 
   void Drain() override { engine_.draining = true; }
+  // Each may give work to the other, twice at most: a worker's damaged delivery, then its answer.
+  void WaitIdle() override {
+    for (int i = 0; i < 2; ++i) {
+      engine_.pool.WaitIdle();
+      engine_.committer.WaitIdle();
+    }
+  }
   bool IsHealthy() const override { return is_healthy_; }
   SharedStateStore& shared_state() override { return shared_state_; }
 

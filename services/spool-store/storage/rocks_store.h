@@ -40,6 +40,8 @@ class RocksStore : public Store {
 
   // Hands out no more leases.
   virtual void Drain() = 0;
+  // Waits until everything that was asked for is done and its callbacks have returned.
+  virtual void WaitIdle() = 0;
   // Whether writes work.
   virtual bool IsHealthy() const = 0;
   virtual SharedStateStore& shared_state() = 0;

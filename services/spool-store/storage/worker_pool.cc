@@ -26,6 +26,11 @@ void WorkerPool::Post(absl::AnyInvocable<void()> task) {
   tasks_.push_back(std::move(task));
 }
 
+void WorkerPool::WaitIdle() {
+  absl::MutexLock lock(&mu_);
+  mu_.Await(absl::Condition(this, &WorkerPool::IsIdle));
+}
+
 void WorkerPool::Run() {
   while (true) {
     absl::AnyInvocable<void()> task;
@@ -35,8 +40,12 @@ void WorkerPool::Run() {
       if (tasks_.empty()) return;
       task = std::move(tasks_.front());
       tasks_.pop_front();
+      ++running_;
     }
     task();
+    task = nullptr;
+    absl::MutexLock lock(&mu_);
+    --running_;
   }
 }
 

@@ -23,11 +23,19 @@ class WorkerPool {
 
   void Post(absl::AnyInvocable<void()> task);
 
+  // Waits until nothing is under way or waiting.
+  void WaitIdle();
+
  private:
   void Run();
   bool HasWork() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return stopping_ || !tasks_.empty(); }
 
+  bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return running_ == 0 && (tasks_.empty() || stopped_);
+  }
+
   absl::Mutex mu_;
+  int running_ ABSL_GUARDED_BY(mu_) = 0;
   std::deque<absl::AnyInvocable<void()>> tasks_ ABSL_GUARDED_BY(mu_);
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;

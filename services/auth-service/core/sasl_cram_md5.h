@@ -1,4 +1,4 @@
-// CRAM-MD5: the one mechanism that every ODMR client has. [RFC2195] [RFC2645 4]
+// CRAM-MD5: the one mechanism that every ODMR client has. [RFC2195] [RFC2645 5.1.2]
 #ifndef TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SASL_CRAM_MD5_H_
 #define TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SASL_CRAM_MD5_H_
 

@@ -224,7 +224,7 @@ class Validator {
     }
   }
 
-  // [RFC1985 4] [RFC2645 5.2.1]
+  // [RFC1985 5] [RFC2645 5.2.1]
   void CheckHasDot(const std::string& path, const std::string& domain) {
     if (absl::StrContains(domain, '.')) return;
     Error(path, absl::StrCat("`", domain,

@@ -17,7 +17,7 @@
 namespace turnpike::dsn {
 
 // Whether the sender wants to hear this of the recipient: as NOTIFY says; without NOTIFY of
-// failures and delays. [RFC3461 4.1, 5.2.1]
+// failures and delays. [RFC3461 4.1, 5.2]
 bool IsWanted(Kind kind, const mail::v1::Recipient& recipient);
 
 // The notification to the sender about those of `recipients` that the sender wants to hear of; in

@@ -25,7 +25,7 @@ enum class Kind {
   kFailed,     // given up; the recipient will not get the mail
   kDelayed,    // not delivered yet, still being tried
   kDelivered,  // in the mailbox, as far as a mailbox server says
-  kRelayed,    // taken by a host that does not promise notifications [RFC3461 6.2.5]
+  kRelayed,    // taken by a host that does not promise notifications [RFC3461 5.2.2]
 };
 
 // What is reported of one recipient.

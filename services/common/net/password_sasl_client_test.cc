@@ -54,7 +54,7 @@ TEST(PasswordSaslClientTest, LoginAnswersTwoQuestions) {
 }
 
 TEST(PasswordSaslClientTest, CramMd5MatchesTheExampleOfItsRfc) {
-  // [RFC2195 3]
+  // [RFC2195 2]
   auto client = CreatePasswordSaslClient({.user = "tim", .password = "tanstaaftanstaaf"});
   client->Choose({"CRAM-MD5"}, nullptr);
   EXPECT_EQ(*client->Begin(), std::nullopt);

@@ -50,7 +50,7 @@ std::string EndPointBinding(X509* certificate) {
   return std::string(reinterpret_cast<const char*>(hash), size);
 }
 
-// [RFC9266 4.2]
+// [RFC9266 2, 4.2]
 std::string ExporterBinding(SSL* ssl) {
   constexpr absl::string_view kLabel = "EXPORTER-Channel-Binding";
   unsigned char exported[32];

@@ -153,7 +153,7 @@ class AddressReader {
     return domain;
   }
 
-  // `@a,@b:`; must be accepted and should be ignored [RFC5321 4.1.1.3, C].
+  // `@a,@b:`; must be accepted and should be ignored [RFC5321 4.1.2, C].
   absl::Status SkipSourceRoute() {
     while (absl::ConsumePrefix(&text_, "@")) {
       absl::StatusOr<DomainName> hop = ReadDomainName(",:>");

@@ -68,7 +68,7 @@ struct AuthCommand {
   std::optional<std::string> initial_response;  // decoded; `=` is an empty one [RFC4954 4]
 };
 
-// ETRN's argument. [RFC1985 5.2]
+// ETRN's argument. [RFC1985 5, 5.3]
 struct EtrnCommand {
   enum class Kind {
     kDomain,      // `example.org`

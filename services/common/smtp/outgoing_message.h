@@ -61,10 +61,10 @@ struct RecipientOutcome {
 // Whether the message can go to a peer that offers `peer`: nothing if so, else the reply that every
 // recipient gets. What the message declares but does not need is no hindrance: SMTPUTF8 with ASCII
 // addresses and an ASCII header, 8BITMIME without 8-bit octets.
-//   554 5.6.3   needs 8BITMIME or BINARYMIME     [RFC6152 3] [RFC3030 4.3]
-//   553 5.6.7   needs SMTPUTF8                   [RFC6531 3.2]
+//   554 5.6.3   needs 8BITMIME or BINARYMIME     [RFC6152 3] [RFC3030 3]
+//   553 5.6.7   needs SMTPUTF8                   [RFC6531 3.5]
 //   550 5.7.30  needs REQUIRETLS                 [RFC8689 4.2.1]
-//   552 5.3.4   is larger than the peer's limit  [RFC1870 6.1]
+//   552 5.3.4   is larger than the peer's limit  [RFC1870 7]
 std::optional<Reply> FindHindrance(const OutgoingMessage& message, const Capabilities& peer);
 
 }  // namespace turnpike::smtp

@@ -20,7 +20,7 @@ namespace {
 constexpr size_t kEnvelopeIdEncodedBytesMax = 100;         // [RFC3461 4.4]
 constexpr size_t kOriginalRecipientEncodedBytesMax = 500;  // [RFC3461 4.2]
 constexpr size_t kAuthEncodedBytesMax = 500;               // [RFC4954 3]
-constexpr size_t kSizeDigitsMax = 20;                      // [RFC1870 4]
+constexpr size_t kSizeDigitsMax = 20;                      // [RFC1870 3]
 constexpr absl::string_view kUtf8AddressType = "utf-8";
 
 // `KEYWORD` or `KEYWORD=value`. [RFC5321 4.1.2]

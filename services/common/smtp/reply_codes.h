@@ -24,7 +24,7 @@ inline constexpr ReplyCode kCannotVerify{252, {2, 5, 2}, "Send some mail and see
 inline constexpr ReplyCode kChallenge{334, {}, ""};
 inline constexpr ReplyCode kStartMailInput{354, {}, "End data with <CR><LF>.<CR><LF>"};
 
-// ETRN [RFC1985 5.3]
+// ETRN [RFC1985 5.1]
 inline constexpr ReplyCode kQueuingStarted{250, {2, 0, 0}, "Queuing started"};
 inline constexpr ReplyCode kNoMessagesWaiting{251, {2, 0, 0}, "No messages waiting"};
 inline constexpr ReplyCode kPendingStarted{252, {2, 0, 0}, "Pending messages started"};
@@ -57,7 +57,7 @@ inline constexpr ReplyCode kUnknownCommand{500, {5, 5, 1}, "Command not recogniz
 inline constexpr ReplyCode kMalformedLine{500, {5, 5, 2}, "Malformed command"};
 inline constexpr ReplyCode kLineTooLong{500, {5, 5, 2}, "Line too long"};
 inline constexpr ReplyCode kAuthLineTooLong{500, {5, 5, 6}, "Authentication line too long"};
-inline constexpr ReplyCode kMissingArgument{500, {5, 5, 4}, "Argument missing"};  // [RFC1985 5.3]
+inline constexpr ReplyCode kMissingArgument{500, {5, 5, 4}, "Argument missing"};  // [RFC1985 5.1]
 inline constexpr ReplyCode kSyntaxError{501, {5, 5, 4}, "Syntax error in arguments"};
 inline constexpr ReplyCode kBadBase64{501, {5, 5, 2}, "Cannot decode the response"};
 inline constexpr ReplyCode kAuthCancelled{501, {5, 7, 0}, "Authentication cancelled"};

@@ -70,7 +70,7 @@ const ReplyCode* ServerEngine::FindRefusal(Verb verb) const {
   return is_implemented ? nullptr : &kNotImplemented;
 }
 
-// [RFC2645 5.1] few commands before AUTH, and no mail from the client at any time.
+// [RFC2645 5.1, 5.2] few commands before AUTH, and no mail from the client at any time.
 bool ServerEngine::IsOdmrVerb(Verb verb) const {
   const bool is_always = verb == Verb::kEhlo || verb == Verb::kAuth || verb == Verb::kStartTls ||
                          verb == Verb::kQuit || verb == Verb::kAtrn;
@@ -95,7 +95,7 @@ void ServerEngine::ResetOffer() {
       is_tls_ ? options_->auth_mechanisms : options_->auth_mechanisms_in_clear;
 }
 
-// After HELO there are no extensions, so no parameters. [RFC5321 4.1.1.1]
+// After HELO there are no extensions, so no parameters. [RFC5321 3.2, 4.1.1.2]
 const Capabilities& ServerEngine::ParameterOffer() const {
   static const Capabilities& none = *new Capabilities();
   return is_extended_ ? offered_ : none;
@@ -271,7 +271,7 @@ ServerEngine::MaybeEvent ServerEngine::CancelAuth(const ReplyCode& reply) {
 }
 
 ServerEngine::MaybeEvent ServerEngine::HandleEtrn(absl::string_view argument) {
-  if (hello_name_.empty() || transaction_) return Error(kBadSequence);  // [RFC1985 5.3]
+  if (hello_name_.empty() || transaction_) return Error(kBadSequence);  // [RFC1985 5]
   ReplyOr<EtrnCommand> command = ParseEtrn(argument);
   if (!command.ok()) return Error(command.reply().view());
   if (!CountIdle()) return std::nullopt;

@@ -76,7 +76,7 @@ AtrnDecision RefuseAtrn(const Gateway* gateway, const smtp::ReplyCode& reply, Re
 
 EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnRequest& request) {
   const absl::StatusOr<smtp::DomainName> name = smtp::DomainName::Parse(request.name());
-  // [RFC1985 5.2] The node is a full domain name. `@com` is well formed, but nobody may have it.
+  // [RFC1985 5] The node is a full domain name. `@com` is well formed, but nobody may have it.
   if (!name.ok() || (!name->has_dot() && request.form() != v1::ETRN_FORM_SUBDOMAINS)) {
     return Refuse({smtp::kSyntaxError, Result::kUnknownDomain});
   }

@@ -51,7 +51,7 @@ EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnReque
 mail::v1::Route EtrnRoute(const Gateway& gateway, const std::string& client_address);
 
 // The reply to releases that succeeded, with the number of messages that are on their way now.
-// [RFC1985 5.3] `name` is the node as asked for.
+// [RFC1985 5.1] `name` is the node as asked for.
 smtp::Reply EtrnReply(int64_t messages, const std::string& name);
 
 // --------------------------------------------------------------------------------------- ATRN

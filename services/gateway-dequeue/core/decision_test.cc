@@ -152,7 +152,7 @@ TEST_F(DecisionTest, EtrnQueueTable) {
   EXPECT_EQ(Etrn("", "#nowhere.example"), "459");
 }
 
-// [RFC1985 5.2]
+// [RFC1985 5]
 TEST_F(DecisionTest, EtrnNodeMustBeAFullDomainName) {
   for (const char* name :
        {"localhost", "a..example", "192.0.2.1", "../../x", "' OR 1=1", "*.com", "a.example."}) {
@@ -170,7 +170,7 @@ TEST_F(DecisionTest, EtrnRouteIsWhatDeliverToSays) {
   EXPECT_EQ(RouteFor("requesting_host").port(), 2525);
 }
 
-// [RFC1985 5.3]
+// [RFC1985 5.1]
 TEST_F(DecisionTest, EtrnReplyHasTheTrueCount) {
   EXPECT_EQ(EtrnReply(0, "a.example").code(), 251);
   EXPECT_EQ(EtrnReply(14, "a.example").ToString(),

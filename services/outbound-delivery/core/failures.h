@@ -9,7 +9,7 @@ namespace turnpike::delivery {
 
 // DNS
 inline constexpr smtp::ReplyCode kNullMx{
-    556, {5, 1, 10}, "The domain says that it takes no mail (null MX)"};  // [RFC7505 4.2]
+    556, {5, 1, 10}, "The domain says that it takes no mail (null MX)"};  // [RFC7505 4.1]
 inline constexpr smtp::ReplyCode kNoSuchDomain{550, {5, 1, 2}, "The domain does not exist"};
 inline constexpr smtp::ReplyCode kNoMailHost{
     550, {5, 4, 4}, "The domain has no host that takes mail"};

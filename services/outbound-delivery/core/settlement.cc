@@ -134,7 +134,7 @@ SettlementPlan PlanSettlement(const spool::v1::LeasedDelivery& delivery, const A
     if (outcome.disposition == smtp::Disposition::kDelivered) {
       out->set_disposition(spool::v1::DISPOSITION_DELIVERED);
       ++plan.delivered;
-      // [RFC3461 5.2.2] Who offers DSN has been passed the sender's wish.
+      // [RFC3461 5.2.1] Who offers DSN has been passed the sender's wish.
       if (!attempt.peer_notifies && dsn::IsWanted(dsn::Kind::kRelayed, delivery.recipients(i))) {
         reports.Add(attempt.is_lmtp ? dsn::Kind::kDelivered : dsn::Kind::kRelayed, i, false);
       }

@@ -23,7 +23,7 @@ asio::awaitable<void> Session::Open() {
   if (answer.ok() && answer->has_verdict() && !answer->verdict().accepted()) {
     connect_refusal_ = ReplyFromProto(answer->verdict().reply());
     if (answer->verdict().close() || !connect_refusal_->is_permanent()) {
-      // [RFC5321 3.1] only 421 ends a session from our side.
+      // [RFC5321 3.8] only 421 ends a session from our side.
       connect_refusal_ = smtp::Reply(smtp::kScreened, connect_refusal_->text());
     }
   }

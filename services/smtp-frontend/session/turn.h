@@ -1,5 +1,5 @@
 // The reversed half of an ATRN session: on the same connection we are the client now, and send what
-// is held for those who asked. (DQ-31 to DQ-37) [RFC2645 5.2.1]
+// is held for those who asked. (DQ-31 to DQ-37) [RFC2645 5.3]
 #ifndef TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_TURN_H_
 #define TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_TURN_H_
 

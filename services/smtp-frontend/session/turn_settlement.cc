@@ -58,7 +58,7 @@ TurnSettlement SettleTurn(const spool::v1::LeasedDelivery& delivery, const TurnA
                                       .host = outcome.is_from_peer ? attempt.host : ""};
     if (*disposition == spool::v1::DISPOSITION_DELIVERED) {
       ++result.delivered;
-      // [RFC3461 5.2.2] A peer that offers DSN has been told of the sender's wish.
+      // [RFC3461 5.2.1] A peer that offers DSN has been told of the sender's wish.
       if (!attempt.peer_notifies) relayed.push_back(report);
     } else if (*disposition == spool::v1::DISPOSITION_RETURNED) {
       ++result.returned;

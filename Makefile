@@ -31,14 +31,14 @@ run: test-packages ## Build, start the five services on loopback and play the ma
 
 .PHONY: test
 test: test-packages ## All tests: checks of the source and its format, unit tests, sanitizers, end to end
-	tests/run_all.sh tidy format unit sanitize e2e
+	tests/run_all.sh tidy format unit e2e sanitize-short
 
 .PHONY: unit
 unit: packages ## Unit tests only
 	tests/run_all.sh unit
 
 .PHONY: sanitize
-sanitize: packages ## Unit tests of the pure cores under ASan and UBSan, those tagged "concurrent" under TSan
+sanitize: packages ## Every unit test under ASan and UBSan, those tagged "concurrent" under TSan (long)
 	tests/run_all.sh sanitize
 
 .PHONY: e2e

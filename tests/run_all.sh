@@ -5,7 +5,10 @@
 #     tidy      house rules on the source (tests/tidy)
 #     format    C++ and protos as clang-format would write them
 #     unit      every Bazel test, in the build that is shipped
-#     sanitize  the pure cores' tests under ASan and UBSan, tests tagged "concurrent" under TSan
+#     sanitize  all tests under ASan and UBSan, those tagged "concurrent" under TSan
+#     sanitize-short
+#               of these, the pure cores' under ASan and UBSan; threads, sockets and the store
+#               under TSan
 #     e2e       pytest on the built binaries, with real peers (tests/e2e)
 #
 # A group that fails does not keep the next from running. Exits 0 if everything built, something
@@ -50,17 +53,30 @@ run_format() { pytest format --quiet tests/tidy/test_format.py; }
 
 run_unit() { bazel_test unit //...; }
 
-# The sanitizers' builds keep links of their own, so that bazel-bin stays the shipped build.
-run_sanitize() {
-  local cores concurrent
-  cores=$(select_tests \
-    'tests(//services/common/smtp/... + filter("^//services/[a-z-]+/core[:/]", //services/...))')
-  concurrent=$(select_tests 'attr(tags, "\bconcurrent\b", tests(//services/...))')
+# Runs the tests that two queries select, under ASan+UBSan and under TSan. Their builds keep links of
+# their own, so that bazel-bin stays the shipped build.
+sanitize() {
+  local for_asan for_tsan
+  for_asan=$(select_tests "$1")
+  for_tsan=$(select_tests "$2")
   # Unquoted: lists of labels.
   # shellcheck disable=SC2086
-  [[ -z $cores ]] || bazel_test asan --config=asan --symlink_prefix=build/asan- $cores
+  [[ -z $for_asan ]] || bazel_test asan --config=asan --symlink_prefix=build/asan- $for_asan
   # shellcheck disable=SC2086
-  [[ -z $concurrent ]] || bazel_test tsan --config=tsan --symlink_prefix=build/tsan- $concurrent
+  [[ -z $for_tsan ]] || bazel_test tsan --config=tsan --symlink_prefix=build/tsan- $for_tsan
+}
+
+# descriptors_test takes all descriptors, one of which UBSan needs for itself.
+run_sanitize() {
+  sanitize 'tests(//services/...) - filter("descriptors_test", //services/...)' \
+    'attr(tags, "\bconcurrent\b", tests(//services/...))'
+}
+
+run_sanitize-short() {
+  sanitize \
+    'tests(//services/common/smtp/... + filter("^//services/[a-z-]+/core[:/]", //services/...))' \
+    'attr(tags, "\bconcurrent\b", tests(
+      //services/common/base/... + //services/common/net/... + //services/spool-store/storage/...))'
 }
 
 run_e2e() {
@@ -77,7 +93,7 @@ rm --recursive --force "$results"
 mkdir "$results"
 for group in "$@"; do
   case $group in
-    tidy | format | unit | sanitize | e2e) "run_$group" ;;
+    tidy | format | unit | sanitize | sanitize-short | e2e) "run_$group" ;;
     *)
       echo "$0: no group '$group'" >&2
       exit 2

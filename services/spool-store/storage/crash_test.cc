@@ -26,13 +26,15 @@
 namespace turnpike::spool {
 namespace {
 
+constexpr size_t kWriteBufferBytes = 1 << 20;  // so that files are written all the time
 constexpr char kChildDirectory[] = "TURNPIKE_CRASH_DIRECTORY";
 
 // The child: says on standard output what its load reports, one line each, until it is killed.
 int RunChild(const std::string& directory) {
   Metrics metrics(std::make_shared<prometheus::Registry>());
-  auto store = RocksStore::Open({.directory = directory, .free_bytes_min = 0},
-                                base::Clock::System(), metrics);
+  auto store = RocksStore::Open(
+      {.directory = directory, .free_bytes_min = 0, .write_buffer_bytes = kWriteBufferBytes},
+      base::Clock::System(), metrics);
   if (!store.ok()) {
     std::fprintf(stderr, "%s\n", store.status().ToString().c_str());
     return 2;

@@ -67,6 +67,7 @@ class RocksStoreImpl : public RocksStore {
     if (ticker_.joinable()) ticker_.join();
     engine_.pool.Stop();
     engine_.committer.Stop();
+    absl::MutexLock lock(&engine_.mu);  // after whoever has closed a consumer
   }
 
   absl::Status Start() {
@@ -230,9 +231,10 @@ class RocksStoreImpl : public RocksStore {
 absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& options,
                                                              const base::Clock& clock,
                                                              Metrics& metrics) {
-  TURNPIKE_ASSIGN_OR_RETURN(
-      std::unique_ptr<Database> database,
-      Database::Open({.directory = options.directory, .env = options.env_for_test}));
+  TURNPIKE_ASSIGN_OR_RETURN(std::unique_ptr<Database> database,
+                            Database::Open({.directory = options.directory,
+                                            .write_buffer_bytes = options.write_buffer_bytes,
+                                            .env = options.env_for_test}));
   TURNPIKE_ASSIGN_OR_RETURN(const uint64_t boot, CountBoot(*database));
   auto store = std::make_unique<RocksStoreImpl>(options, std::move(database), clock, metrics, boot);
   TURNPIKE_RETURN_IF_ERROR(store->Start());

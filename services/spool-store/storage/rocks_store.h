@@ -30,6 +30,8 @@ class RocksStore : public Store {
     int64_t shared_entries_max = 1'000'000;
     // How often time is looked at; zero: only by TickForTest.
     absl::Duration tick = absl::Milliseconds(200);
+    // Memory for content before it is written to files; small ones make tests write files.
+    size_t write_buffer_bytes = 64 << 20;
     rocksdb::Env* env_for_test = nullptr;  // the files; must outlive the store
   };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
+#include <system_error>
 #include <utility>
 
 namespace turnpike::spool {
@@ -98,10 +100,19 @@ rocksdb::IOStatus LosingFileSystem::DeleteFile(const std::string& name,
 void LosingFileSystem::CopySynced(const std::string& from, const std::string& to) {
   absl::MutexLock lock(&mu_);
   std::filesystem::create_directories(to);
-  for (const auto& entry : std::filesystem::directory_iterator(from)) {
-    const std::string copy = to + "/" + entry.path().filename().string();
-    std::filesystem::copy_file(entry.path(), copy);
-    auto found = files_.find(entry.path().string());
+  // A folder that changes while it is listed may be listed incompletely.
+  std::set<std::filesystem::path> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(from)) paths.insert(entry.path());
+  for (const auto& [name, state] : files_) {
+    const std::filesystem::path path(name);
+    if (path.parent_path() == from) paths.insert(path);
+  }
+  for (const std::filesystem::path& path : paths) {
+    const std::string copy = to + "/" + path.filename().string();
+    std::error_code error;
+    // Some files are deleted past this class, after what refers to them was synced.
+    if (!std::filesystem::copy_file(path, copy, error)) continue;
+    auto found = files_.find(path.string());
     if (found != files_.end()) std::filesystem::resize_file(copy, found->second->synced_bytes);
   }
 }

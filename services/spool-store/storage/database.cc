@@ -115,8 +115,10 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const Options& options)
   TURNPIKE_RETURN_IF_ERROR(MakeDirectory(options.directory));
   auto database = std::unique_ptr<Database>(new Database());
   rocksdb::DB* db = nullptr;
+  rocksdb::DBOptions db_options = MakeDbOptions();
+  if (options.env != nullptr) db_options.env = options.env;
   const rocksdb::Status opened = rocksdb::DB::Open(
-      MakeDbOptions(), options.directory, MakeFamilies(options), &database->families_, &db);
+      db_options, options.directory, MakeFamilies(options), &database->families_, &db);
   if (!opened.ok()) {
     const std::string text = opened.ToString();
     if (opened.IsIOError() &&

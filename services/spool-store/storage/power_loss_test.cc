@@ -25,6 +25,7 @@ namespace turnpike::spool {
 namespace {
 
 constexpr int kLosses = 12;
+constexpr size_t kWriteBufferBytes = 1 << 20;  // so that files are written all the time
 
 std::string CopyPath(const TemporaryDirectory& directory, int loss) {
   return absl::StrCat(directory.path(), "/copy", loss);
@@ -35,9 +36,11 @@ TEST(PowerLossTest, NothingAcknowledgedIsLostWithWhatWasNotSynced) {
   auto file_system = std::make_shared<LosingFileSystem>();
   const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(file_system);
   Metrics metrics(std::make_shared<prometheus::Registry>());
-  auto store = RocksStore::Open(
-      {.directory = directory.path() + "/spool", .free_bytes_min = 0, .env_for_test = env.get()},
-      base::Clock::System(), metrics);
+  auto store = RocksStore::Open({.directory = directory.path() + "/spool",
+                                 .free_bytes_min = 0,
+                                 .write_buffer_bytes = kWriteBufferBytes,
+                                 .env_for_test = env.get()},
+                                base::Clock::System(), metrics);
   ASSERT_TRUE(store.ok()) << store.status();
 
   absl::Mutex mu;

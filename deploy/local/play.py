@@ -167,7 +167,7 @@ def show_metrics():
     say("  $ curl http://127.0.0.1:7201/metrics     (spool-store; a selection)")
     with urllib.request.urlopen("http://127.0.0.1:7201/metrics", timeout=5) as page:
         for line in page.read().decode().splitlines():
-            if line.startswith(("turnpike_spool_recipients{", "turnpike_spool_enqueued", "turnpike_spool_"
+            if line.startswith(("turnpike_spool_deliveries{", "turnpike_spool_enqueued", "turnpike_spool_"
                                 "completed", "turnpike_spool_commit_duration_seconds_count")):
                 say(f"    {line}")
 

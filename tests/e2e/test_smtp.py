@@ -98,7 +98,7 @@ def test_pl_02_envelope_parameters_survive_holding(turnpike):
         answer = client.mail(
             "ann@sender.test", ["d@other.test"], content,
             " BODY=8BITMIME RET=HDRS ENVID=QQ+2B314 SMTPUTF8",
-            " NOTIFY=FAILURE,DELAY ORCPT=rfc822;d+2Bx@other.test")
+            " NOTIFY=FAILURE,DELAY ORCPT=RFC822;d+2Bx@other.test")
         assert answer.startswith("250 2.0.0"), answer
     taker = Server(capabilities=["8BITMIME", "SMTPUTF8", "DSN", "SIZE 0"])
     _, server = atrn(turnpike.ports["odmr"], "other.test", taker)
@@ -106,7 +106,7 @@ def test_pl_02_envelope_parameters_survive_holding(turnpike):
     assert without_received(taken.content) == content
     for parameter in ("BODY=8BITMIME", "RET=HDRS", "ENVID=QQ+2B314", "SMTPUTF8"):
         assert parameter in taken.mail.split(), taken.mail
-    assert "ORCPT=rfc822;d+2Bx@other.test" in taken.rcpts[0]
+    assert "ORCPT=RFC822;d+2Bx@other.test" in taken.rcpts[0]
     assert "NOTIFY=FAILURE,DELAY" in taken.rcpts[0]
 
 

@@ -142,7 +142,7 @@ std::optional<OriginalRecipient> SplitAddressType(absl::string_view text) {
   const size_t semicolon = text.find(';');
   if (semicolon == absl::string_view::npos || semicolon + 1 == text.size()) return std::nullopt;
   OriginalRecipient recipient;
-  recipient.address_type = absl::AsciiStrToLower(text.substr(0, semicolon));
+  recipient.address_type = std::string(text.substr(0, semicolon));
   if (!IsKeyword(recipient.address_type)) return std::nullopt;
   recipient.address = std::string(text.substr(semicolon + 1));
   return recipient;
@@ -152,7 +152,7 @@ std::optional<OriginalRecipient> ReadOriginalRecipient(absl::string_view text, b
   if (text.size() > kOriginalRecipientEncodedBytesMax) return std::nullopt;
   std::optional<OriginalRecipient> recipient = SplitAddressType(text);
   if (!recipient) return std::nullopt;
-  std::optional<std::string> decoded = recipient->address_type == kUtf8AddressType
+  std::optional<std::string> decoded = recipient->is_utf8()
                                            ? DecodeUtf8AddressXtext(recipient->address, allow_utf8)
                                            : DecodeXtext(recipient->address);
   if (!decoded) return std::nullopt;
@@ -213,6 +213,10 @@ std::string NotifyText(const DsnNotify& notify) {
 }
 
 }  // namespace
+
+bool OriginalRecipient::is_utf8() const {
+  return absl::EqualsIgnoreCase(address_type, kUtf8AddressType);
+}
 
 std::string OriginalRecipient::ToString() const { return absl::StrCat(address_type, ";", address); }
 
@@ -275,9 +279,8 @@ void AppendRcptParameters(const RcptParameters& parameters, const Capabilities& 
   if (parameters.original_recipient) {
     const OriginalRecipient& recipient = *parameters.original_recipient;
     absl::StrAppend(line, " ORCPT=", recipient.address_type, ";",
-                    recipient.address_type == kUtf8AddressType
-                        ? EncodeUtf8AddressXtext(recipient.address)
-                        : EncodeXtext(recipient.address));
+                    recipient.is_utf8() ? EncodeUtf8AddressXtext(recipient.address)
+                                        : EncodeXtext(recipient.address));
   }
 }
 

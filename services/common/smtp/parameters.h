@@ -41,9 +41,11 @@ struct DsnNotify {
 
 // ORCPT. [RFC3461 4.2] [RFC6533 3]
 struct OriginalRecipient {
-  std::string address_type;  // lower case: `rfc822`, `utf-8`, …
+  std::string address_type;  // `rfc822`, `utf-8`, …; case as it came, since it goes on unchanged
+                             // [RFC3461 5.2.1]
   std::string address;       // decoded; ASCII, or UTF-8 for `utf-8`. No control characters.
 
+  bool is_utf8() const;
   // `rfc822;ann@example.org`, decoded, as a spool keeps it. Reads back by Parse.
   std::string ToString() const;
   static std::optional<OriginalRecipient> Parse(absl::string_view text);

@@ -126,7 +126,7 @@ TEST(RcptParametersTest, AllAreRead) {
       " NOTIFY=success,Failure,DELAY ORCPT=RFC822;ann+2Btag@example.org", Everything(), false);
   ASSERT_TRUE(rcpt.ok());
   EXPECT_EQ(rcpt->notify, (DsnNotify{.success = true, .failure = true, .delay = true}));
-  EXPECT_EQ(rcpt->original_recipient->ToString(), "rfc822;ann+tag@example.org");
+  EXPECT_EQ(rcpt->original_recipient->ToString(), "RFC822;ann+tag@example.org");
   EXPECT_TRUE(ParseRcptParameters(" NOTIFY=NEVER", Everything(), false)->notify->never);
 }
 
@@ -134,6 +134,8 @@ TEST(RcptParametersTest, InternationalOriginalRecipientsAreDecoded) {
   EXPECT_EQ(ParseRcptParameters(R"( ORCPT=utf-8;m\x{FC}ller@a.b)", Everything(), false)
                 ->original_recipient->address,
             "müller@a.b");
+  EXPECT_TRUE(ParseRcptParameters(R"( ORCPT=UTF-8;m\x{FC}ller@a.b)", Everything(), false)
+                  ->original_recipient->is_utf8());
   EXPECT_EQ(RcptCode(" ORCPT=utf-8;müller@a.b"), 501);
   EXPECT_TRUE(ParseRcptParameters(" ORCPT=utf-8;müller@a.b", Everything(), true).ok());
 }

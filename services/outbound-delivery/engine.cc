@@ -60,7 +60,7 @@ Connector::Options ConnectorOptions(const config::v1::Config& config) {
   options.timeouts.command = FromProto(delivery.command_timeout());
   options.timeouts.data_block = FromProto(delivery.data_timeout());
   options.timeouts.end_of_data = FromProto(delivery.data_timeout());
-  options.opportunistic_tls = delivery.opportunistic_tls();
+  options.opportunistic_tls = delivery.tls() != config::v1::DELIVERY_TLS_NONE;
   options.sick_time = std::min(kSickTimeMax, FromProto(config.retry().first_interval()) / 2);
   return options;
 }

@@ -1,5 +1,6 @@
 """A child process with a log file, ended by its pid."""
 
+import itertools
 import os
 import pathlib
 import signal
@@ -8,11 +9,21 @@ import subprocess
 import time
 
 
+# Below the ports that the kernel takes for outgoing connections, so that none of those gets in
+# between; each is given once.
+_ports = itertools.cycle(range(10000 + os.getpid() * 97 % 20000, 32000))
+
+
 def free_port(address="127.0.0.1", kind=socket.SOCK_STREAM):
-    """A port that nobody listens on at this moment."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    """A port that nobody listens on, and that no other call gets."""
+    for port in itertools.islice(_ports, 22000):
+        with socket.socket(socket.AF_INET, kind) as probe:
+            try:
+                probe.bind((address, port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("every port from 10000 to 31999 is in use")
 
 
 def wait_for(condition, timeout=15.0, interval=0.02, what="the condition"):

@@ -1,5 +1,7 @@
 #include "services/common/config/complete.h"
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
 #include <netdb.h>
 #include <unistd.h>
 
@@ -50,6 +52,24 @@ void CompleteEndpoint(const Places& places, const std::string& path, int number,
   }
 }
 
+// What a route's `retry` leaves out is as in the top level's.
+void CompleteRetry(const Places& places, const std::string& path, const v1::Retry& common,
+                   v1::Retry& retry) {
+  v1::Retry merged = common;
+  const google::protobuf::Descriptor& type = *v1::Retry::descriptor();
+  const google::protobuf::Reflection& reflection = *merged.GetReflection();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const google::protobuf::FieldDescriptor* field = type.field(i);
+    if (!places.contains(absl::StrCat(path, ".", field->name()))) continue;
+    if (field->cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_MESSAGE) {
+      reflection.MutableMessage(&merged, field)->CopyFrom(reflection.GetMessage(retry, field));
+    } else {
+      reflection.SetEnumValue(&merged, field, reflection.GetEnumValue(retry, field));
+    }
+  }
+  retry = merged;
+}
+
 }  // namespace
 
 void CompleteConfig(const Places& places, v1::Config& config) {
@@ -72,6 +92,20 @@ void CompleteConfig(const Places& places, v1::Config& config) {
     if (listener.role() == v1::LISTENER_ROLE_ODMR && !places.contains(path + ".odmr")) {
       listener.set_odmr(true);
     }
+  }
+
+  for (int i = 0; i < config.gateways_size(); ++i) {
+    if (!places.contains(absl::StrCat("gateways[", i, "].exempt_from_auth_matching"))) {
+      config.mutable_gateways(i)->set_exempt_from_auth_matching(
+          config.gateway_defaults().exempt_from_auth_matching());
+    }
+  }
+
+  for (int i = 0; i < config.delivery().routes_size(); ++i) {
+    v1::DeliveryRoute& route = *config.mutable_delivery()->mutable_routes(i);
+    const std::string path = absl::StrCat("delivery.routes[", i, "]");
+    CompleteRetry(places, path + ".retry", config.retry(), *route.mutable_retry());
+    if (!places.contains(path + ".tls")) route.set_tls(config.delivery().tls());
   }
 }
 

@@ -80,7 +80,7 @@ TEST(LoaderTest, ValuesOfEveryTypeAreRead) {
   const absl::StatusOr<LoadedConfig> loaded = ParseConfig(WithListener(R"(
 relay_domains: [Partner.Example, "b\u00fccher.example"]
 local_networks: [10.0.0.0/8, "2001:DB8::/32"]
-delivery: {smtp_port: 2525, opportunistic_tls: false, idle_timeout: 1500ms}
+delivery: {smtp_port: 2525, tls: none, idle_timeout: 1500ms}
 spool: {free_bytes_min: 1GiB, directory: spool}
 retry: {on_expire: park}
 )"),
@@ -90,7 +90,7 @@ retry: {on_expire: park}
   EXPECT_THAT(config.relay_domains(), ElementsAre("partner.example", "xn--bcher-kva.example"));
   EXPECT_THAT(config.local_networks(), ElementsAre("10.0.0.0/8", "2001:db8::/32"));
   EXPECT_EQ(config.delivery().smtp_port(), 2525u);
-  EXPECT_FALSE(config.delivery().opportunistic_tls());
+  EXPECT_EQ(config.delivery().tls(), v1::DELIVERY_TLS_NONE);
   EXPECT_EQ(config.delivery().idle_timeout().seconds(), 1);
   EXPECT_EQ(config.delivery().idle_timeout().nanos(), 500'000'000);
   EXPECT_EQ(config.spool().free_bytes_min(), uint64_t{1} << 30);
@@ -155,7 +155,8 @@ INSTANTIATE_TEST_SUITE_P(
         BadDocument{"retry: {on_expire: drop}\n",
                     "t.yaml:1:20: retry.on_expire: must be one of `return`, `park`, not `drop`"},
         BadDocument{"delivery: {mode: smarthost}\n",
-                    "t.yaml:1:18: delivery.mode: must be `direct`, not `smarthost`"},
+                    "t.yaml:1:18: delivery.mode: must be one of `direct`, `smart_host`, "
+                    "`direct_then_smart_host`, not `smarthost`"},
         BadDocument{"delivery: {smtp_port: 0}\n",
                     "t.yaml:1:23: delivery.smtp_port: must be at least 1"},
         BadDocument{"delivery: {smtp_port: 65536}\n",

@@ -178,10 +178,19 @@ class Reader {
     if (field.is_repeated()) {
       ReadList(field, value, path, message);
     } else if (IsSubMessage(field)) {
-      Read(value, path, *message.GetReflection()->MutableMessage(&message, &field));
+      ReadSection(field, value, path, *message.GetReflection()->MutableMessage(&message, &field));
     } else {
       ReadScalar(field, value, path, message);
     }
+  }
+
+  // Reads what stands below `field`; rules.read_by of the field holds for all of it.
+  void ReadSection(const FieldDescriptor& field, const YamlNode& value, const std::string& path,
+                   Message& section) {
+    const v1::FieldRules* const outer = section_rules_;
+    if (RulesOf(field).read_by_size() > 0) section_rules_ = &RulesOf(field);
+    Read(value, path, section);
+    section_rules_ = outer;
   }
 
   void ReadList(const FieldDescriptor& field, const YamlNode& value, const std::string& path,
@@ -197,7 +206,7 @@ class Reader {
       places_[child] = item.place;
       if (item.kind == YamlNode::Kind::kRefused) continue;
       if (IsSubMessage(field)) {
-        Read(item, child, *message.GetReflection()->AddMessage(&message, &field));
+        ReadSection(field, item, child, *message.GetReflection()->AddMessage(&message, &field));
       } else {
         ReadScalar(field, item, child, message);
       }
@@ -248,7 +257,8 @@ class Reader {
   // Whether this service looks into the file that the field names.
   bool IsReadHere(const FieldDescriptor& field) const {
     if (!absl::EndsWith(field.name(), kFileSuffix)) return false;
-    const auto& readers = RulesOf(field).read_by();
+    const bool has_own = RulesOf(field).read_by_size() > 0;
+    const auto& readers = has_own ? RulesOf(field).read_by() : section_rules_->read_by();
     return options_.service.empty() || readers.empty() ||
            std::find(readers.begin(), readers.end(), options_.service) != readers.end();
   }
@@ -337,6 +347,8 @@ class Reader {
   const ReadOptions& options_;
   Problems& problems_;
   Places places_;
+  // Of the innermost section that says who reads its files.
+  const v1::FieldRules* section_rules_ = &v1::FieldRules::default_instance();
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include <algorithm>
+#include <map>
 #include <set>
 #include <string>
 #include <utility>
@@ -31,7 +33,7 @@ using google::protobuf::SourceLocation;
 constexpr char kIntroduction[] = R"(# Configuration
 
 One YAML document configures all five services; each is started with `--config FILE`. This page is
-made from `protos/turnpike/config/v1/config.proto` by `services/common/config/reference_main.cc`; do
+made from the files in `protos/turnpike/config/v1` by `services/common/config/reference_main.cc`; do
 not edit it by hand.
 
 `smtp-frontend --config FILE --check` (or any of the five) says whether a document is valid: exit
@@ -155,17 +157,36 @@ class ReferenceWriter {
  public:
   std::string Write(const Descriptor& config) {
     text_ = kIntroduction;
-    WriteMessage("", {}, config);
+    CollectPaths("", config);
+    WriteMessage("", config);
     return std::move(text_);
   }
 
  private:
-  // A section for a message. `path` ends in a dot or is empty; `others` are further paths that the
-  // same keys are found at.
-  void WriteMessage(const std::string& path, const std::vector<std::string>& others,
-                    const Descriptor& type) {
+  static std::string SectionPath(const std::string& path, const FieldDescriptor& field) {
+    return absl::StrCat(path.empty() ? "" : absl::StrCat(path, "."), field.name(),
+                        field.is_repeated() ? "[]" : "");
+  }
+
+  static bool IsSection(const FieldDescriptor& field) {
+    return field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field);
+  }
+
+  // Where each kind of section is found.
+  void CollectPaths(const std::string& path, const Descriptor& type) {
+    if (!path.empty()) paths_[&type].push_back(path);
+    for (int i = 0; i < type.field_count(); ++i) {
+      const FieldDescriptor& field = *type.field(i);
+      if (IsSection(field)) CollectPaths(SectionPath(path, field), *field.message_type());
+    }
+  }
+
+  // A section for a message, and for the sections below it.
+  void WriteMessage(const std::string& path, const Descriptor& type) {
     if (!path.empty()) {
-      absl::StrAppend(&text_, "\n## `", absl::StripSuffix(path, "."), "`\n");
+      absl::StrAppend(&text_, "\n## `", path, "`\n");
+      std::vector<std::string> others = paths_[&type];
+      others.erase(std::find(others.begin(), others.end(), path));
       if (!others.empty()) {
         absl::StrAppend(&text_, "\nThe same keys are found in `", absl::StrJoin(others, "`, `"),
                         "`.\n");
@@ -183,8 +204,7 @@ class ReferenceWriter {
     absl::StrAppend(&text_, "\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n");
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
-      const bool is_section =
-          field.cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE && !IsDuration(field);
+      const bool is_section = IsSection(field);
       const v1::FieldRules rules = RulesOf(field);
       const std::string value = !is_section           ? ValueText(field, rules)
                                 : field.is_repeated() ? "list of sections, see below"
@@ -198,22 +218,15 @@ class ReferenceWriter {
   void WriteSections(const std::string& path, const Descriptor& type) {
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
-      if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE || IsDuration(field)) continue;
+      if (!IsSection(field)) continue;
       const Descriptor& section = *field.message_type();
-      if (!written_.insert(section.full_name()).second) continue;
-      std::vector<std::string> others;
-      for (int j = i + 1; j < type.field_count(); ++j) {
-        if (type.field(j)->message_type() == &section) {
-          others.push_back(absl::StrCat(path, type.field(j)->name()));
-        }
-      }
-      WriteMessage(absl::StrCat(path, field.name(), field.is_repeated() ? "[]" : "", "."), others,
-                   section);
+      if (written_.insert(&section).second) WriteMessage(SectionPath(path, field), section);
     }
   }
 
   std::string text_;
-  std::set<std::string> written_;
+  std::map<const Descriptor*, std::vector<std::string>> paths_;
+  std::set<const Descriptor*> written_;
 };
 
 }  // namespace

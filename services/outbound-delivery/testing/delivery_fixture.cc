@@ -46,7 +46,7 @@ DeliveryFixture::DeliveryFixture()
   delivery->set_messages_per_connection_max(1000);
   delivery->set_leases_max(100);
   delivery->set_threads(2);
-  delivery->set_opportunistic_tls(true);
+  delivery->set_tls(config::v1::DELIVERY_TLS_OPPORTUNISTIC);
   delivery->set_allow_loopback_hosts(true);
   SetDuration(absl::Milliseconds(200), delivery->mutable_idle_timeout());
   SetDuration(absl::Seconds(5), delivery->mutable_connect_timeout());

@@ -192,7 +192,10 @@ asio::awaitable<void> SmtpClient::Quit() {
     co_return;
   }
   engine_.Quit();
-  while (!end_.has_value()) co_await NextEvent();
+  while (!end_.has_value()) {
+    smtp::ClientEvent event = co_await NextEvent();
+    HandleEnd(event);
+  }
 }
 
 asio::awaitable<void> SmtpClient::Leave(Cause cause, smtp::Reply reply) {
@@ -203,31 +206,68 @@ asio::awaitable<void> SmtpClient::Leave(Cause cause, smtp::Reply reply) {
 // --- Messages ---
 
 asio::awaitable<std::vector<smtp::RecipientOutcome>> SmtpClient::Send(SmtpTransaction transaction) {
-  const size_t recipient_count = transaction.message.recipients.size();
+  std::vector<smtp::RecipientOutcome> outcomes;
+  OnOutcomes on_outcomes = [&outcomes](std::vector<smtp::RecipientOutcome> these) {
+    outcomes = std::move(these);
+  };
+  co_await Begin(std::move(transaction), std::move(on_outcomes));
+  co_await Finish();
+  co_return outcomes;
+}
+
+asio::awaitable<void> SmtpClient::Begin(SmtpTransaction transaction, OnOutcomes on_outcomes) {
   if (!can_send()) {
-    co_return LostOutcomes(recipient_count,
-                           end_.has_value() ? end_->reply : smtp::Reply(smtp::kConnectionLost));
+    std::move(on_outcomes)(
+        LostOutcomes(transaction.message.recipients.size(),
+                     end_.has_value() ? end_->reply : smtp::Reply(smtp::kConnectionLost)));
+    co_return;
   }
-  recipient_count_ = recipient_count;
+  recipient_count_ = transaction.message.recipients.size();
   if (transaction.before_end_of_data) transaction.message.is_end_of_data_held = true;
   Content content{.piece = transaction.content,
                   .is_last_piece = transaction.rest == nullptr,
                   .source = transaction.rest};
+  begun_.push_back(std::move(on_outcomes));
   engine_.Send(std::move(transaction.message));
-  while (true) {
-    smtp::ClientEvent event = co_await NextEvent();
-    if (std::holds_alternative<NeedContent>(event)) {
+  while (!end_.has_value()) {
+    smtp::ClientEvent event = engine_.Next();
+    if (HandleEnd(event)) continue;
+    if (std::holds_alternative<NeedInput>(event)) {
+      if (engine_.can_send()) co_return;
+      co_await Exchange();
+    } else if (std::holds_alternative<NeedContent>(event)) {
       co_await FeedContent(&content);
     } else if (const auto* held = std::get_if<EndOfDataHeld>(&event)) {
       co_await AwaitEndOfData(&transaction, held->message);
-    } else if (auto* done = std::get_if<MessageDone>(&event)) {
-      std::vector<smtp::RecipientOutcome> outcomes = std::move(done->outcomes);
-      if (!engine_.can_send()) co_await NextEvent();  // Closed stands behind it
-      co_return outcomes;
-    } else if (end_.has_value()) {
-      co_return LostOutcomes(recipient_count, end_->reply);
     }
   }
+}
+
+asio::awaitable<void> SmtpClient::Flush() {
+  if (!engine_.output().empty()) co_await Push();
+}
+
+asio::awaitable<void> SmtpClient::Finish() {
+  while (!begun_.empty()) {
+    smtp::ClientEvent event = co_await NextEvent();
+    HandleEnd(event);
+  }
+  // Nothing may follow what ended a session: Closed stands behind it.
+  if (!end_.has_value() && !engine_.can_send()) co_await NextEvent();
+}
+
+bool SmtpClient::HandleEnd(smtp::ClientEvent& event) {
+  if (auto* done = std::get_if<MessageDone>(&event)) {
+    OnOutcomes on_outcomes = std::move(begun_.front());
+    begun_.pop_front();
+    std::move(on_outcomes)(std::move(done->outcomes));
+    return true;
+  }
+  if (const auto* closed = std::get_if<Closed>(&event)) {
+    OnClosed(*closed);
+    return true;
+  }
+  return false;
 }
 
 asio::awaitable<void> SmtpClient::FeedContent(Content* content) {
@@ -276,13 +316,8 @@ asio::awaitable<smtp::ClientEvent> SmtpClient::NextEvent() {
 }
 
 asio::awaitable<void> SmtpClient::Exchange() {
-  const Waiting waiting = engine_.waiting();
-  if (!engine_.output().empty() || waiting != waiting_) {
-    // Bytes that come drop by drop do not move the deadline; a whole reply does.
-    co_await WriteOutput(options_.timeouts.data_block);
-    waiting_ = waiting;
-    reply_deadline_ = absl::Now() + ReplyTimeout(waiting);
-  }
+  // Bytes that come drop by drop do not move the deadline; a whole reply does.
+  if (!engine_.output().empty() || engine_.waiting() != waiting_) co_await Push();
   const absl::Time deadline = is_broken_ ? absl::InfinitePast() : reply_deadline_;
   const absl::StatusOr<size_t> count = co_await stream_.Read(absl::MakeSpan(input_), deadline);
   if (count.ok() && *count > 0) {
@@ -291,6 +326,12 @@ asio::awaitable<void> SmtpClient::Exchange() {
   }
   timed_out_ = timed_out_ || (!is_broken_ && absl::IsDeadlineExceeded(count.status()));
   engine_.OnDisconnected(timed_out_ ? smtp::kTimeout : smtp::kConnectionLost);
+}
+
+asio::awaitable<void> SmtpClient::Push() {
+  co_await WriteOutput(options_.timeouts.data_block);
+  waiting_ = engine_.waiting();
+  reply_deadline_ = absl::Now() + ReplyTimeout(waiting_);
 }
 
 asio::awaitable<void> SmtpClient::WriteOutput(absl::Duration timeout) {

@@ -5,6 +5,11 @@
 //   if (auto end = co_await client.Open()) …                // why there is no session
 //   while (client.can_send()) { outcomes = co_await client.Send({…}); … }
 //   co_await client.Quit();
+//
+// With PIPELINING the next envelope may be on its way before the answer to the last message:
+//
+//   while (client.can_send()) co_await client.Begin({…}, on_outcomes);
+//   co_await client.Finish();
 //   co_await stream->CloseGracefully();
 #ifndef TURNPIKE_SERVICES_COMMON_NET_SMTP_CLIENT_H_
 #define TURNPIKE_SERVICES_COMMON_NET_SMTP_CLIENT_H_
@@ -12,12 +17,14 @@
 #include <array>
 #include <asio/awaitable.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -104,6 +111,9 @@ struct SmtpTransaction {
 // Close of the stream.
 class SmtpClient {
  public:
+  // One outcome for each recipient, in their order.
+  using OnOutcomes = absl::AnyInvocable<void(std::vector<smtp::RecipientOutcome>) &&>;
+
   // `stream` outlives the client, which never closes it.
   SmtpClient(Stream& stream, SmtpClientOptions options);
   SmtpClient(const SmtpClient&) = delete;
@@ -117,6 +127,17 @@ class SmtpClient {
   // lost, or was before, they say so (Stage::kConnection). An earlier transaction that the peer has
   // not ended is reset first.
   asio::awaitable<std::vector<smtp::RecipientOutcome>> Send(SmtpTransaction transaction);
+
+  // Like Send, but returns as soon as the next message may follow: where the peer offers
+  // PIPELINING, when the end of data is ready to be written, which happens with the next Begin,
+  // Flush, Finish or Quit; elsewhere when it is answered. `on_outcomes` is called once, inside of
+  // one of these, messages in their order: a message's before the next one's before_end_of_data. At
+  // most one message is without its outcomes when Begin returns.
+  asio::awaitable<void> Begin(SmtpTransaction transaction, OnOutcomes on_outcomes);
+  // Writes what Begin has left: before waiting for anything but the peer.
+  asio::awaitable<void> Flush();
+  // Waits until every message that was begun has its outcomes.
+  asio::awaitable<void> Finish();
 
   // ETRN; the peer's reply, or why there is none (end()).
   asio::awaitable<std::optional<smtp::Reply>> Etrn(std::string argument);
@@ -147,7 +168,10 @@ class SmtpClient {
 
   // The next event but NeedInput; Closed sets end_.
   asio::awaitable<smtp::ClientEvent> NextEvent();
+  // Acts on an event that ends messages or the session; false: it is another one.
+  bool HandleEnd(smtp::ClientEvent& event);
   asio::awaitable<void> Exchange();  // writes the output, reads
+  asio::awaitable<void> Push();      // writes the output, and sets the deadline of the answer
   asio::awaitable<void> WriteOutput(absl::Duration timeout);
   asio::awaitable<void> FeedContent(Content* content);
   asio::awaitable<void> AwaitEndOfData(SmtpTransaction* transaction, uint64_t message);
@@ -161,6 +185,7 @@ class SmtpClient {
   const SmtpClientOptions options_;
   smtp::ClientEngine engine_;
   std::optional<SmtpSessionEnd> end_;
+  std::deque<OnOutcomes> begun_;         // messages without outcomes
   size_t recipient_count_ = 0;           // of the transaction in progress
   Waiting waiting_ = Waiting::kNothing;  // what reply_deadline_ is for
   absl::Time reply_deadline_;

@@ -375,6 +375,128 @@ TEST_F(SmtpClientTest, SendsOneMessageAfterAnother) {
   EXPECT_EQ(client().end()->cause, Cause::kQuit);
 }
 
+asio::awaitable<absl::Status> NoteAndAllow(std::string* fates) {
+  *fates += '.';
+  co_return absl::OkStatus();
+}
+
+// Begins `count` messages one behind the other, then leaves. `fates`: a letter for each outcome, as
+// they become known.
+asio::awaitable<void> BeginAllAndQuit(Stream* stream, SmtpClient* client, int count,
+                                      std::string* fates) {
+  co_await Open(client);
+  for (int i = 0; i < count && client->can_send(); ++i) {
+    SmtpTransaction transaction{.message = Message({"a@example.com"}), .content = "x\r\n"};
+    transaction.before_end_of_data = [fates] { return NoteAndAllow(fates); };
+    SmtpClient::OnOutcomes on_outcomes = [fates](Outcomes outcomes) {
+      *fates += outcomes.at(0).disposition == Disposition::kDelivered          ? 'd'
+                : outcomes.at(0).disposition == Disposition::kUnknown          ? 'u'
+                : outcomes.at(0).disposition == Disposition::kPermanentFailure ? 'p'
+                                                                               : 't';
+    };
+    co_await client->Begin(std::move(transaction), std::move(on_outcomes));
+  }
+  co_await client->Finish();
+  *fates += '|';
+  co_await client->Quit();
+  stream->Close();
+}
+
+TEST_F(SmtpClientTest, NextEnvelopeGoesBehindAnUnansweredEndOfData) {
+  const std::string envelope = "C: MAIL *\nC: RCPT *\nC: DATA\n";
+  const std::string go = "S: 250 OK\nS: 250 OK\nS: 354 Go\nC: x\nC: .\n";
+  std::string fates;
+  RunToEnd(context_, BeginAllAndQuit(stream_.get(), &client(), 3, &fates),
+           PlayScript(peer_.get(), absl::StrCat(kHello, envelope, go, envelope, "S: 250 Taken\n",
+                                                go, envelope, "S: 550 No\n", go,
+                                                "PAUSE\nS: 250 Taken\nC: QUIT\nS: 221 Bye\n")));
+  // Each outcome is known before the end of data of the next one is let go.
+  EXPECT_EQ(fates, ".d.p.d|");
+}
+
+TEST_F(SmtpClientTest, WithoutPipeliningTheNextEnvelopeWaitsForTheAnswer) {
+  const std::string message =
+      "C: MAIL *\nS: 250 OK\nC: RCPT *\nS: 250 OK\nC: DATA\nS: 354 Go\nC: x\nC: .\nPAUSE\n"
+      "S: 250 OK\n";
+  std::string fates;
+  RunToEnd(context_, BeginAllAndQuit(stream_.get(), &client(), 2, &fates),
+           PlayScript(peer_.get(), absl::StrCat("S: 220 mx\nC: EHLO *\nS: 250 mx\n", message,
+                                                message, "C: QUIT\nS: 221 Bye\n")));
+  EXPECT_EQ(fates, ".d.d|");
+}
+
+TEST_F(SmtpClientTest, OnlyTheMessageThatIsAllSentIsUnknownWhenTheConnectionIsLost) {
+  const std::string envelope = "C: MAIL *\nC: RCPT *\nC: DATA\n";
+  std::string fates;
+  RunToEnd(context_, BeginAllAndQuit(stream_.get(), &client(), 3, &fates),
+           PlayScript(peer_.get(), absl::StrCat(kHello, envelope,
+                                                "S: 250 OK\nS: 250 OK\nS: 354 Go\nC: x\nC: .\n",
+                                                envelope, "RESET\n")));
+  EXPECT_EQ(fates, ".ut|");
+  EXPECT_EQ(client().end()->cause, Cause::kDisconnected);
+}
+
+TEST_F(SmtpClientTest, RefusalBehindAnUnansweredEndOfDataIsToldInItsTurn) {
+  const std::string envelope = "C: MAIL *\nC: RCPT *\nC: DATA\n";
+  const std::string go = "S: 250 OK\nS: 250 OK\nS: 354 Go\nC: x\nC: .\n";
+  std::string fates;
+  RunToEnd(context_, BeginAllAndQuit(stream_.get(), &client(), 3, &fates),
+           PlayScript(peer_.get(),
+                      absl::StrCat(kHello, envelope, go, envelope,
+                                   "S: 250 Taken\nS: 250 OK\nS: 550 Who\nS: 503 Nobody\nC: RSET\n",
+                                   envelope, "S: 250 Reset\n", go,
+                                   "S: 250 Taken\nC: QUIT\nS: 221 Bye\n")));
+  EXPECT_EQ(fates, ".dp.d|");
+}
+
+TEST_F(SmtpClientTest, FlushWritesTheEndOfDataAtOnceAndItsAnswerHasItsOwnDeadline) {
+  struct Steps {
+    static asio::awaitable<void> Client(Stream* stream, SmtpClient* client, std::string* fates) {
+      co_await Open(client);
+      SmtpTransaction transaction{.message = Message({"a@example.com"}), .content = "x\r\n"};
+      SmtpClient::OnOutcomes on_outcomes = [fates](Outcomes outcomes) {
+        *fates += outcomes.at(0).disposition == Disposition::kUnknown ? 'u' : 'x';
+      };
+      co_await client->Begin(std::move(transaction), std::move(on_outcomes));
+      co_await client->Flush();
+      asio::steady_timer timer(stream->executor());
+      timer.expires_after(std::chrono::milliseconds(50));
+      co_await timer.async_wait(asio::use_awaitable);
+      EXPECT_EQ(*fates, "");
+      co_await client->Finish();
+      stream->Close();
+    }
+  };
+  options_.timeouts.end_of_data = absl::Milliseconds(100);
+  std::string fates;
+  RunToEnd(context_, Steps::Client(stream_.get(), &client(), &fates),
+           PlayScript(peer_.get(), absl::StrCat(kHello,
+                                                "C: MAIL *\nC: RCPT *\nC: DATA\nS: 250 OK\n"
+                                                "S: 250 OK\nS: 354 Go\nC: x\nC: .\nEND\n")));
+  EXPECT_EQ(fates, "u");
+  EXPECT_EQ(client().end()->cause, Cause::kTimeout);
+}
+
+TEST_F(SmtpClientTest, MessageBegunAfterTheEndOfTheSessionIsToldSo) {
+  std::string fates;
+  RunToEnd(context_, BeginAllAndQuit(stream_.get(), &client(), 2, &fates),
+           PlayScript(peer_.get(), absl::StrCat(kHello,
+                                                "C: MAIL *\nC: RCPT *\nC: DATA\n"
+                                                "S: 421 Closing\nEND\n")));
+  EXPECT_EQ(fates, "t|");
+  struct Steps {
+    static asio::awaitable<void> Client(SmtpClient* client, size_t* count) {
+      SmtpTransaction transaction{.message = Message({"a@example.com", "b@example.com"})};
+      SmtpClient::OnOutcomes on_outcomes = [count](Outcomes outcomes) { *count = outcomes.size(); };
+      co_await client->Begin(std::move(transaction), std::move(on_outcomes));
+    }
+  };
+  size_t count = 0;
+  context_.restart();
+  RunToEnd(context_, Steps::Client(&client(), &count));
+  EXPECT_EQ(count, 2u);
+}
+
 // Gives `count` pieces of lines, and waits before each.
 class SlowSource : public ContentSource {
  public:

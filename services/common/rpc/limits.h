@@ -13,6 +13,9 @@ inline constexpr int kKeepaliveTimeoutMs = 10'000;
 // Servers hang up on clients that ping more often than this; well below kKeepaliveMs.
 inline constexpr int kPingIntervalMinMs = 30'000;
 
+// How much of one stream a client takes from the wire before its reader asks.
+inline constexpr int kStreamWindowBytes = 256 * 1024;
+
 inline constexpr int kReconnectBackoffMinMs = 50;
 inline constexpr int kReconnectBackoffMaxMs = 2'000;
 inline constexpr int kConnectTimeoutMs = 5'000;

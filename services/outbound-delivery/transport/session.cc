@@ -13,7 +13,7 @@
 #include "services/common/smtp/header_scan.h"
 #include "services/common/spooled/outgoing.h"
 #include "services/outbound-delivery/core/failures.h"
-#include "services/outbound-delivery/transport/spooled_content.h"
+#include "services/spool-store/client/spooled_content.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -202,7 +202,7 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
   smtp::HeaderFacts facts = spooled::AssumeFacts(delivery.envelope());
   absl::Status read;
   if (NeedsScan(delivery.envelope(), connection.client->engine().capabilities())) {
-    SpooledContent content(*environment_.spool, *environment_.budget, delivery.message_id(), bytes);
+    spool::SpooledContent content(*environment_.spool, delivery.message_id(), bytes);
     smtp::HeaderScan scan;
     while (true) {
       const absl::StatusOr<net::ContentPiece> piece = co_await content.Next();
@@ -219,7 +219,7 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
   }
   std::vector<smtp::RecipientOutcome> outcomes;
   if (read.ok()) {
-    SpooledContent content(*environment_.spool, *environment_.budget, delivery.message_id(), bytes);
+    spool::SpooledContent content(*environment_.spool, delivery.message_id(), bytes);
     net::SmtpTransaction transaction;
     transaction.message = *std::move(message);
     transaction.rest = &content;

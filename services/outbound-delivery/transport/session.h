@@ -15,7 +15,6 @@
 #include "services/outbound-delivery/core/route_plan.h"
 #include "services/outbound-delivery/core/work.h"
 #include "services/outbound-delivery/transport/connector.h"
-#include "services/outbound-delivery/transport/content_budget.h"
 #include "services/outbound-delivery/transport/settler.h"
 
 namespace asio {
@@ -58,7 +57,6 @@ class Session : public std::enable_shared_from_this<Session> {
     SessionOwner* owner;
     Connector* connector;
     spool::Spool* spool;
-    ContentBudget* budget;
     Metrics* metrics;
     const base::Clock* clock;
   };

@@ -30,6 +30,7 @@ struct Settler::Head {
   SettleContext context;
   std::string bytes;
   size_t bytes_max = 0;
+  std::unique_ptr<spool::ContentReader> reader;  // while there is more to read
 };
 
 Settler::Settler(Options options, spool::Spool& spool, const routing::DomainClasses& classes,
@@ -71,19 +72,24 @@ void Settler::ReadHead(WorkPtr work, AttemptReport report, SettleContext context
   const bool wants_all = delivery.envelope().dsn_return() == mail::v1::DSN_RETURN_FULL &&
                          delivery.content_bytes() <= static_cast<int64_t>(dsn::kReturnedBytesMax);
   head->bytes_max = wants_all ? dsn::kReturnedBytesMax : dsn::kReturnedHeaderBytesMax;
-  spool_.ReadContent(
-      delivery.message_id(),
-      [head](absl::string_view bytes) {
-        absl::StrAppend(&head->bytes, bytes.substr(0, head->bytes_max - head->bytes.size()));
-        return head->bytes.size() < head->bytes_max;
-      },
-      [this, head](const absl::Status&) {
-        // What could not be read is not returned; the notification says all the rest.
-        const bool is_complete =
-            static_cast<int64_t>(head->bytes.size()) == head->work->delivery.content_bytes();
-        Record(head->work, head->report, {.bytes = head->bytes, .is_complete = is_complete},
-               head->context);
-      });
+  head->reader = spool_.ReadContent(delivery.message_id());
+  ReadOn(head);
+}
+
+void Settler::ReadOn(const std::shared_ptr<Head>& head) {
+  head->reader->Next([this, head](const absl::StatusOr<std::string>& piece) {
+    if (piece.ok() && !piece->empty()) {
+      absl::StrAppend(&head->bytes,
+                      absl::string_view(*piece).substr(0, head->bytes_max - head->bytes.size()));
+      if (head->bytes.size() < head->bytes_max) return ReadOn(head);
+    }
+    head->reader = nullptr;
+    // What could not be read is not returned; the notification says all the rest.
+    const bool is_complete =
+        static_cast<int64_t>(head->bytes.size()) == head->work->delivery.content_bytes();
+    Record(head->work, head->report, {.bytes = head->bytes, .is_complete = is_complete},
+           head->context);
+  });
 }
 
 void Settler::Record(const WorkPtr& work, const AttemptReport& report, const ContentHead& content,

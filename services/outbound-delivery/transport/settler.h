@@ -55,6 +55,7 @@ class Settler {
   struct Head;
 
   void ReadHead(WorkPtr work, AttemptReport report, SettleContext context);
+  void ReadOn(const std::shared_ptr<Head>& head);
   void Record(const WorkPtr& work, const AttemptReport& report, const ContentHead& content,
               const SettleContext& context);
   void Send(const WorkPtr& work, const spool::v1::Settlement& settlement, int tries);

@@ -90,7 +90,6 @@ Worker::Worker(Options options, spool::Spool& spool, const RouteTable& routes, C
       threads_(threads),
       metrics_(metrics),
       clock_(clock),
-      budget_(options_.content_bytes_max),
       settler_(
           options_.settler, spool, classes, metrics, clock,
           [this](const Work& work) { return TokenOf(work); },
@@ -99,7 +98,6 @@ Worker::Worker(Options options, spool::Spool& spool, const RouteTable& routes, C
                    .owner = this,
                    .connector = &connector,
                    .spool = &spool,
-                   .budget = &budget_,
                    .metrics = &metrics,
                    .clock = &clock},
       dispatcher_(options_.dispatcher),
@@ -430,7 +428,6 @@ void Worker::Drain(absl::Time deadline) {
     mu_.AwaitWithDeadline(absl::Condition(this, &Worker::IsIdle), deadline);
     for (const auto& [id, session] : sessions_) left.push_back(session);
   }
-  budget_.Close();
   for (const std::shared_ptr<Session>& session : left) session->Abort();
   {
     absl::MutexLock lock(&mu_);

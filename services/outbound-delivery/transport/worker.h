@@ -19,7 +19,6 @@
 #include "services/outbound-delivery/core/route_plan.h"
 #include "services/outbound-delivery/metrics.h"
 #include "services/outbound-delivery/transport/connector.h"
-#include "services/outbound-delivery/transport/content_budget.h"
 #include "services/outbound-delivery/transport/session.h"
 #include "services/outbound-delivery/transport/settler.h"
 #include "services/spool-store/client/spool.h"
@@ -42,7 +41,6 @@ class Worker : public SessionOwner {
     Dispatcher::Options dispatcher;
     Session::Options session;
     Settler::Options settler;
-    size_t content_bytes_max = size_t{64} << 20;  // of large messages, in memory at one time
   };
 
   // What it is built on outlives it.
@@ -103,7 +101,6 @@ class Worker : public SessionOwner {
   net::IoThreads& threads_;
   Metrics& metrics_;
   const base::Clock& clock_;
-  ContentBudget budget_;
   Settler settler_;
   const Session::Environment environment_;
 

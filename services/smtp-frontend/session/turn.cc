@@ -13,8 +13,8 @@
 #include "services/common/observe/log.h"
 #include "services/common/smtp/header_scan.h"
 #include "services/common/spooled/outgoing.h"
-#include "services/smtp-frontend/session/spool_content.h"
 #include "services/smtp-frontend/session/turn_settlement.h"
+#include "services/spool-store/client/spooled_content.h"
 
 namespace turnpike::frontend {
 namespace {
@@ -259,10 +259,11 @@ bool Turn::IsGranted(const spool::v1::LeasedDelivery& delivery,
 asio::awaitable<std::optional<AtrnEnding>> Turn::Deliver(
     const spool::v1::LeasedDelivery& delivery) {
   absl::string_view content = delivery.inline_content();
-  std::unique_ptr<SpoolContent> rest;
+  std::unique_ptr<spool::SpooledContent> rest;
   std::string first_piece;
   if (content.empty()) {
-    rest = std::make_unique<SpoolContent>(*environment_.spool, delivery.message_id());
+    rest = std::make_unique<spool::SpooledContent>(*environment_.spool, delivery.message_id(),
+                                                   static_cast<size_t>(delivery.content_bytes()));
     const absl::StatusOr<net::ContentPiece> piece = co_await rest->Next();
     if (!piece.ok()) {
       detail_ = piece.status().ToString();

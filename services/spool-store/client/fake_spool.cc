@@ -118,6 +118,7 @@ class FakeSpool::State {
   std::deque<Task> held_answers;
   std::map<std::string, std::string> chunks;    // content of messages that are not committed yet
   std::map<std::string, std::string> contents;  // by message id
+  int64_t content_bytes_read = 0;
   std::vector<v1::NewMessage> messages;
   std::map<uint64_t, Item> items;
   std::map<std::string, Queue> queues;
@@ -475,6 +476,36 @@ class FakeSpool::Stream : public LeaseStream {
   const std::shared_ptr<Consumer> consumer_;
 };
 
+class FakeSpool::Reader : public ContentReader {
+ public:
+  Reader(std::shared_ptr<State> state, std::string id)
+      : state_(std::move(state)), id_(std::move(id)) {}
+
+  void Next(NextCallback done) override {
+    state_->Do([&](State& state) {
+      absl::StatusOr<std::string> piece = NextPiece(state);
+      state.tasks.push_back([done = std::move(done), piece = std::move(piece)]() mutable {
+        std::move(done)(std::move(piece));
+      });
+    });
+  }
+
+ private:
+  absl::StatusOr<std::string> NextPiece(State& state) {
+    if (!state.read_status.ok()) return state.read_status;
+    auto found = state.contents.find(id_);
+    if (found == state.contents.end()) return absl::NotFoundError("no such message");
+    std::string piece = found->second.substr(offset_, kInlineContentBytesMax);
+    offset_ += piece.size();
+    state.content_bytes_read += static_cast<int64_t>(piece.size());
+    return piece;
+  }
+
+  const std::shared_ptr<State> state_;
+  const std::string id_;
+  size_t offset_ = 0;
+};
+
 FakeSpool::FakeSpool(const base::Clock& clock) : state_(std::make_shared<State>(clock)) {}
 
 FakeSpool::~FakeSpool() {
@@ -548,6 +579,11 @@ std::vector<v1::ReleaseQueueRequest> FakeSpool::releases() const {
   return state_->releases;
 }
 
+int64_t FakeSpool::content_bytes_read() const {
+  absl::MutexLock lock(&state_->mu());
+  return state_->content_bytes_read;
+}
+
 std::vector<v1::LeaseOpen> FakeSpool::lease_streams() const {
   absl::MutexLock lock(&state_->mu());
   std::vector<v1::LeaseOpen> streams;
@@ -606,29 +642,8 @@ void FakeSpool::Settle(v1::Settlement settlement, absl::Time, SettleCallback don
   });
 }
 
-void FakeSpool::ReadContent(absl::string_view message_id,
-                            absl::AnyInvocable<bool(absl::string_view)> piece,
-                            absl::AnyInvocable<void(absl::Status)> done) {
-  state_->Do([&](State& state) {
-    absl::Status status = state.read_status;
-    std::string content;
-    auto found = state.contents.find(std::string(message_id));
-    if (found == state.contents.end()) {
-      if (status.ok()) status = absl::NotFoundError("no such message");
-    } else {
-      content = found->second;
-    }
-    state.tasks.push_back([piece = std::move(piece), done = std::move(done), status,
-                           content = std::move(content)]() mutable {
-      absl::string_view left = content;
-      while (status.ok() && !left.empty()) {
-        if (!piece(left.substr(0, kInlineContentBytesMax)))
-          status = absl::CancelledError("stopped");
-        left.remove_prefix(std::min(left.size(), kInlineContentBytesMax));
-      }
-      std::move(done)(status);
-    });
-  });
+std::unique_ptr<ContentReader> FakeSpool::ReadContent(absl::string_view message_id) {
+  return std::make_unique<Reader>(state_, std::string(message_id));
 }
 
 void FakeSpool::ReleaseQueue(

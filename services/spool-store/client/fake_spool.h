@@ -52,6 +52,8 @@ class FakeSpool : public Spool {
   // All that Settle was called with, in order.
   std::vector<v1::Settlement> settlements() const;
   std::vector<v1::ReleaseQueueRequest> releases() const;
+  // Octets of content that readers were given.
+  int64_t content_bytes_read() const;
   // How each open lease stream was opened.
   std::vector<v1::LeaseOpen> lease_streams() const;
 
@@ -62,8 +64,7 @@ class FakeSpool : public Spool {
   std::unique_ptr<LeaseStream> OpenLease(v1::LeaseOpen open,
                                          std::shared_ptr<LeaseStream::Handler> handler) override;
   void Settle(v1::Settlement settlement, absl::Time deadline, SettleCallback done) override;
-  void ReadContent(absl::string_view message_id, absl::AnyInvocable<bool(absl::string_view)> piece,
-                   absl::AnyInvocable<void(absl::Status)> done) override;
+  std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) override;
   void ReleaseQueue(
       v1::ReleaseQueueRequest request, absl::Time deadline,
       absl::AnyInvocable<void(absl::StatusOr<v1::ReleaseQueueResponse>)> done) override;
@@ -73,7 +74,8 @@ class FakeSpool : public Spool {
  private:
   class State;
   class Stream;
-  const std::shared_ptr<State> state_;  // lease streams may outlive this
+  class Reader;
+  const std::shared_ptr<State> state_;  // lease streams and readers may outlive this
 };
 
 }  // namespace turnpike::spool

@@ -67,6 +67,11 @@ class FakeSpoolTest : public testing::Test {
                   [&](absl::StatusOr<v1::SettleOutcome> outcome) { result = *outcome; });
     return result;
   }
+  static absl::StatusOr<std::string> ReadPiece(ContentReader& reader) {
+    absl::StatusOr<std::string> result = absl::UnknownError("no answer");
+    reader.Next([&](absl::StatusOr<std::string> piece) { result = std::move(piece); });
+    return result;
+  }
   std::unique_ptr<LeaseStream> OpenDue(int32_t credit) {
     v1::LeaseOpen open;
     open.mutable_due();
@@ -174,15 +179,26 @@ TEST_F(FakeSpoolTest, ContentInPiecesIsPutTogether) {
   message.clear_inline_content();
   message.set_content_bytes(7);
   ASSERT_TRUE(Enqueue(message).ok());
-  std::string read;
-  spool_.ReadContent(
-      id,
-      [&](absl::string_view piece) {
-        read += std::string(piece);
-        return true;
-      },
-      [](const absl::Status&) {});
-  EXPECT_EQ(read, "one two");
+  EXPECT_EQ(*ReadPiece(*spool_.ReadContent(id)), "one two");
+}
+
+TEST_F(FakeSpoolTest, ContentIsReadAsFarAsItIsAskedFor) {
+  v1::NewMessage message = Message('a', "example.org", false);
+  message.set_inline_content(std::string(kInlineContentBytesMax, 'x') + "rest");
+  message.set_content_bytes(static_cast<int64_t>(message.inline_content().size()));
+  ASSERT_TRUE(Enqueue(message).ok());
+  const auto reader = spool_.ReadContent(message.message_id());
+  EXPECT_EQ(ReadPiece(*reader)->size(), kInlineContentBytesMax);
+  EXPECT_EQ(spool_.content_bytes_read(), static_cast<int64_t>(kInlineContentBytesMax));
+  EXPECT_EQ(*ReadPiece(*reader), "rest");
+  EXPECT_EQ(*ReadPiece(*reader), "");
+  spool_.SetReadStatus(absl::UnavailableError("away"));
+  EXPECT_EQ(ReadPiece(*reader).status().code(), absl::StatusCode::kUnavailable);
+}
+
+TEST_F(FakeSpoolTest, ContentOfAnUnknownMessageIsNotFound) {
+  const auto reader = spool_.ReadContent(std::string(16, 'z'));
+  EXPECT_EQ(ReadPiece(*reader).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(FakeSpoolTest, HeldAnswersComeWhenTheyAreReleased) {

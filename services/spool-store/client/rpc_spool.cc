@@ -2,7 +2,6 @@
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/support/client_callback.h>
 
 #include <string>
 #include <thread>
@@ -12,9 +11,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/synchronization/mutex.h"
 #include "protos/turnpike/spool/v1/spool.grpc.pb.h"
-#include "services/common/rpc/status.h"
 #include "services/common/rpc/unary.h"
 #include "services/spool-store/client/resending_stream.h"
+#include "services/spool-store/client/rpc_content.h"
 #include "services/spool-store/client/rpc_lease_stream.h"
 
 namespace turnpike::spool {
@@ -77,51 +76,13 @@ std::shared_ptr<SettleStream> MakeSettleStream(const std::shared_ptr<Stub>& stub
           }});
 }
 
-// Deletes itself at the end of the call.
-class ContentReader : public grpc::ClientReadReactor<v1::ReadContentResponse> {
- public:
-  ContentReader(const std::shared_ptr<Stub>& stub, absl::string_view message_id,
-                absl::Duration timeout, absl::AnyInvocable<bool(absl::string_view)> piece,
-                absl::AnyInvocable<void(absl::Status)> done)
-      : piece_(std::move(piece)), done_(std::move(done)) {
-    request_.set_message_id(std::string(message_id));
-    context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
-    stub->async()->ReadContent(&context_, &request_, this);
-    StartRead(&response_);
-    StartCall();
-  }
-
- private:
-  void OnReadDone(bool ok) override {
-    if (!ok) return;
-    if (!piece_(response_.data())) {
-      stopped_ = true;
-      context_.TryCancel();
-      return;
-    }
-    StartRead(&response_);
-  }
-  void OnDone(const grpc::Status& status) override {
-    std::move(done_)(stopped_ ? absl::CancelledError("stopped by the reader")
-                              : rpc::FromGrpc(status));
-    delete this;
-  }
-
-  grpc::ClientContext context_;
-  v1::ReadContentRequest request_;
-  v1::ReadContentResponse response_;
-  bool stopped_ = false;
-  absl::AnyInvocable<bool(absl::string_view)> piece_;
-  absl::AnyInvocable<void(absl::Status)> done_;
-};
-
 class RpcSpoolImpl : public RpcSpool {
  public:
   RpcSpoolImpl(const std::shared_ptr<grpc::Channel>& channel, const Options& options)
-      : options_(options),
-        stub_(v1::SpoolService::NewStub(channel)),
+      : stub_(v1::SpoolService::NewStub(channel)),
         enqueue_(MakeEnqueueStream(stub_)),
         settle_(MakeSettleStream(stub_)),
+        content_(stub_, options.piece_timeout),
         ticker_([this] { Tick(); }) {}
 
   ~RpcSpoolImpl() override {
@@ -132,6 +93,7 @@ class RpcSpoolImpl : public RpcSpool {
     ticker_.join();
     enqueue_->Shutdown();
     settle_->Shutdown();
+    content_.Shutdown();
   }
 
   void Enqueue(v1::NewMessage message, absl::Time deadline, EnqueueCallback done) override {
@@ -184,9 +146,8 @@ class RpcSpoolImpl : public RpcSpool {
     settle_->Send(key, std::move(settlement), bytes, /*fragile=*/false, deadline, std::move(done));
   }
 
-  void ReadContent(absl::string_view message_id, absl::AnyInvocable<bool(absl::string_view)> piece,
-                   absl::AnyInvocable<void(absl::Status)> done) override {
-    new ContentReader(stub_, message_id, options_.read_timeout, std::move(piece), std::move(done));
+  std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) override {
+    return content_.Open(message_id);
   }
 
   void ReleaseQueue(
@@ -243,13 +204,14 @@ class RpcSpoolImpl : public RpcSpool {
       const absl::Time now = absl::Now();
       enqueue_->Tick(now);
       settle_->Tick(now);
+      content_.Tick(now);
     }
   }
 
-  const Options options_;
   const std::shared_ptr<Stub> stub_;
   const std::shared_ptr<EnqueueStream> enqueue_;
   const std::shared_ptr<SettleStream> settle_;
+  RpcContent content_;
   absl::Mutex mu_;
   bool stopping_ ABSL_GUARDED_BY(mu_) = false;
   // Message to the generation of the stream that has its pieces.

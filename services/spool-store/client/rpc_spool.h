@@ -21,7 +21,7 @@ namespace turnpike::spool {
 class RpcSpool : public Spool {
  public:
   struct Options {
-    absl::Duration read_timeout = absl::Minutes(10);  // of one ReadContent
+    absl::Duration piece_timeout = absl::Minutes(1);  // of each piece that ReadContent reads
   };
   static std::unique_ptr<RpcSpool> Create(std::shared_ptr<grpc::Channel> channel,
                                           const Options& options);

@@ -43,6 +43,23 @@ class LeaseStream {
   virtual void HandBack(const v1::LeaseToken& token) = 0;
 };
 
+// A large message's content, read as fast as its owner asks for it: nothing is read ahead but what
+// the transport holds (about one piece).
+//
+// Thread-compatible. Destroying it, also within a callback of its own, ends the reading; a Next
+// that is under way then ends soon, with CANCELLED unless its piece was there.
+class ContentReader {
+ public:
+  using NextCallback = absl::AnyInvocable<void(absl::StatusOr<std::string>)>;
+
+  virtual ~ContentReader() = default;
+  // The next piece, of at most kInlineContentBytesMax; empty at the end, when the store has found
+  // the whole to be what was stored. One at a time; the callback may call it again. Errors, all
+  // final: NOT_FOUND (the message is gone), DATA_LOSS (its checksum does not match), UNAVAILABLE
+  // and DEADLINE_EXCEEDED (the store is away), CANCELLED (the spool was destroyed).
+  virtual void Next(NextCallback done) = 0;
+};
+
 class Spool {
  public:
   using EnqueueCallback = absl::AnyInvocable<void(absl::Status)>;
@@ -73,11 +90,8 @@ class Spool {
   // `deadline`. Errors: UNAVAILABLE and DEADLINE_EXCEEDED: not known to be recorded.
   virtual void Settle(v1::Settlement settlement, absl::Time deadline, SettleCallback done) = 0;
 
-  // Reads a large message's content. `piece` is called for every piece in order and returns false
-  // to stop; then `done`, with CANCELLED when stopped.
-  virtual void ReadContent(absl::string_view message_id,
-                           absl::AnyInvocable<bool(absl::string_view)> piece,
-                           absl::AnyInvocable<void(absl::Status)> done) = 0;
+  // Reads a message's content. The reader may outlive the spool.
+  virtual std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) = 0;
 
   virtual void ReleaseQueue(
       v1::ReleaseQueueRequest request, absl::Time deadline,

@@ -118,6 +118,11 @@ class SpoolServiceTest : public testing::Test {
                           [&](absl::Status status) { result.set_value(std::move(status)); });
     return result.get_future().get();
   }
+  static absl::StatusOr<std::string> ReadPiece(ContentReader& reader) {
+    std::promise<absl::StatusOr<std::string>> result;
+    reader.Next([&](absl::StatusOr<std::string> piece) { result.set_value(std::move(piece)); });
+    return result.get_future().get();
+  }
   std::unique_ptr<LeaseStream> LeaseDue(const std::shared_ptr<Recorder>& recorder, int32_t credit) {
     v1::LeaseOpen open;
     open.mutable_due();
@@ -182,17 +187,21 @@ TEST_F(SpoolServiceTest, LargeContentTravelsInPieces) {
     ASSERT_TRUE(Append(message.message_id(), static_cast<int64_t>(i * piece.size()), piece).ok());
   }
   ASSERT_TRUE(Enqueue(message).get().ok());
-  std::promise<absl::Status> done;
+  const auto reader = spool_->ReadContent(message.message_id());
   size_t bytes = 0;
-  spool_->ReadContent(
-      message.message_id(),
-      [&](absl::string_view data) {
-        bytes += data.size();
-        return true;
-      },
-      [&](absl::Status status) { done.set_value(std::move(status)); });
-  EXPECT_TRUE(done.get_future().get().ok());
+  while (true) {
+    const absl::StatusOr<std::string> data = ReadPiece(*reader);
+    ASSERT_TRUE(data.ok()) << data.status();
+    if (data->empty()) break;
+    bytes += data->size();
+  }
   EXPECT_EQ(bytes, 4 * piece.size());
+  EXPECT_EQ(*ReadPiece(*reader), "");
+}
+
+TEST_F(SpoolServiceTest, ContentOfAnUnknownMessageIsNotFound) {
+  const auto reader = spool_->ReadContent(std::string(16, 'x'));
+  EXPECT_EQ(ReadPiece(*reader).status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST_F(SpoolServiceTest, AnswersOutliveARestartOfTheStore) {

@@ -53,7 +53,7 @@ struct Metrics {
   prometheus::Histogram* stage_connection;
   prometheus::Histogram* stage_transmission;
   std::array<prometheus::Counter*, 4> tls_sessions;  // none offered, none used, 1.2, 1.3
-  std::array<std::array<prometheus::Counter*, 5>, 3> dns_queries;  // type, result
+  std::array<std::array<prometheus::Counter*, 5>, kRecordTypes> dns_queries;  // type, result
   prometheus::Histogram* dns_duration;
   std::array<prometheus::Counter*, 4> notifications_queued;  // by dsn::Kind
   std::array<prometheus::Counter*, 4> notifications_suppressed;

@@ -18,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
+#include "services/common/base/random.h"
 #include "services/outbound-delivery/resolve/dns_message.h"
 
 namespace turnpike::delivery {
@@ -25,6 +26,9 @@ namespace {
 
 constexpr int kTries = 2;         // rounds over all servers; the second waits twice as long
 constexpr int kEdnsBytes = 1232;  // passes everywhere without fragments
+constexpr int kTlsaType = 52;     // [RFC6698 7.1]
+constexpr size_t kFlagsOctet = 3;
+constexpr unsigned char kAuthenticDataFlag = 0x20;
 
 int WireType(RecordType type) {
   switch (type) {
@@ -34,6 +38,10 @@ int WireType(RecordType type) {
       return ns_t_aaaa;
     case RecordType::kMx:
       return ns_t_mx;
+    case RecordType::kTxt:
+      return ns_t_txt;
+    case RecordType::kTlsa:
+      return kTlsaType;
   }
   return ns_t_invalid;
 }
@@ -120,7 +128,7 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
                                                         question, std::move(done)})]() mutable {
       const std::string name = absl::StrCat(pending->question.name, ".");  // absolute
       const int type = WireType(pending->question.type);
-      ares_query(self->channel_, name.c_str(), ns_c_in, type, &OnAresAnswer, pending.release());
+      self->Send(name, type, std::move(pending));
       self->SetTimer();
     });
   }
@@ -152,6 +160,23 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
     bool is_writing = false;
   };
   using WaitType = asio::posix::stream_descriptor::wait_type;
+
+  // Asks with the AD flag set: that we want to be told whether the answer was validated.
+  // [RFC6840 5.7] ares_query cannot do that.
+  void Send(const std::string& name, int type, std::unique_ptr<Pending> pending) {
+    unsigned char* query = nullptr;
+    int length = 0;
+    const auto id = static_cast<uint16_t>(base::RandomUint64());
+    const int status =
+        ares_create_query(name.c_str(), ns_c_in, type, id, /*rd=*/1, &query, &length, kEdnsBytes);
+    if (status != ARES_SUCCESS) {
+      OnAresAnswer(pending.release(), status, 0, nullptr, 0);
+      return;
+    }
+    query[kFlagsOctet] |= kAuthenticDataFlag;
+    ares_send(channel_, query, length, &OnAresAnswer, pending.release());
+    ares_free_string(query);
+  }
 
   static void OnSocketState(void* data, ares_socket_t socket, int readable, int writable) {
     auto* const self = static_cast<Channel*>(data);

@@ -10,6 +10,10 @@ const char* RecordTypeName(RecordType type) {
       return "AAAA";
     case RecordType::kMx:
       return "MX";
+    case RecordType::kTxt:
+      return "TXT";
+    case RecordType::kTlsa:
+      return "TLSA";
   }
   return "";
 }

@@ -2,6 +2,7 @@
 #ifndef TURNPIKE_SERVICES_OUTBOUND_DELIVERY_RESOLVE_DNS_H_
 #define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_RESOLVE_DNS_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>
@@ -9,13 +10,15 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/time/time.h"
 #include "services/common/net/ip.h"
+#include "services/common/net/tlsa_record.h"
 #include "services/outbound-delivery/core/mx.h"
 
 namespace turnpike::delivery {
 
-enum class RecordType { kA, kAaaa, kMx };
+enum class RecordType { kA, kAaaa, kMx, kTxt, kTlsa };
+inline constexpr size_t kRecordTypes = 5;
 
-// `A`, `AAAA`, `MX`
+// `A`, `AAAA`, `MX`, `TXT`, `TLSA`
 const char* RecordTypeName(RecordType type);
 
 struct DnsQuestion {
@@ -40,7 +43,12 @@ struct DnsAnswer {
   Result result = Result::kServFail;
   std::vector<MxRecord> mx;               // kMx
   std::vector<net::IpAddress> addresses;  // kA, kAaaa
-  absl::Duration time_to_live;            // of failures: zero
+  std::vector<std::string> texts;         // kTxt, each record's strings joined
+  std::vector<net::TlsaRecord> tlsa;      // kTlsa
+  // The server has validated the answer (AD), or that there is none. Says something only where the
+  // way to the server is safe (dns.trust_ad). [RFC4035 3.2.3]
+  bool is_authentic = false;
+  absl::Duration time_to_live;  // of failures: zero
   std::string alias;  // kNoData: the name is an alias of this one, of which nothing was said
 
   bool is_failure() const { return result == Result::kServFail || result == Result::kTimeout; }

@@ -14,10 +14,13 @@ constexpr uint16_t kTypeA = 1;
 constexpr uint16_t kTypeCname = 5;
 constexpr uint16_t kTypeSoa = 6;
 constexpr uint16_t kTypeMx = 15;
+constexpr uint16_t kTypeTxt = 16;
 constexpr uint16_t kTypeAaaa = 28;
+constexpr uint16_t kTypeTlsa = 52;
 constexpr uint16_t kClassInternet = 1;
 constexpr uint16_t kNoError = 0;
 constexpr uint16_t kNameError = 3;
+constexpr uint16_t kAuthenticDataFlag = 0x20;
 
 constexpr size_t kNameBytesMax = 255;
 constexpr size_t kPointersMax = 32;
@@ -126,8 +129,28 @@ uint16_t WireType(RecordType type) {
       return kTypeAaaa;
     case RecordType::kMx:
       return kTypeMx;
+    case RecordType::kTxt:
+      return kTypeTxt;
+    case RecordType::kTlsa:
+      return kTypeTlsa;
   }
   return 0;
+}
+
+bool HasRecords(const DnsAnswer& answer) {
+  return !answer.mx.empty() || !answer.addresses.empty() || !answer.texts.empty() ||
+         !answer.tlsa.empty();
+}
+
+// The strings of a TXT record, joined. [RFC1035 3.3.14]
+std::optional<std::string> ReadText(Reader& reader, size_t end) {
+  std::string text;
+  while (reader.ok() && reader.position() < end) {
+    const absl::string_view part = reader.Octets(reader.Octet());
+    text.append(part.data(), part.size());
+  }
+  if (!reader.ok() || reader.position() != end) return std::nullopt;
+  return text;
 }
 
 // Adds what `record` says. False if it is malformed.
@@ -140,6 +163,23 @@ bool AddRecord(absl::string_view message, const Record& record, DnsAnswer* answe
     if (!reader.ok() || reader.position() != record.data + record.data_bytes) return false;
     answer->mx.push_back(std::move(mx));
     return true;
+  }
+  if (record.type == kTypeTxt) {
+    std::optional<std::string> text = ReadText(reader, record.data + record.data_bytes);
+    if (!text) return false;
+    answer->texts.push_back(*std::move(text));
+    return true;
+  }
+  if (record.type == kTypeTlsa) {
+    constexpr size_t kFixedBytes = 3;
+    if (record.data_bytes <= kFixedBytes) return false;
+    net::TlsaRecord tlsa;
+    tlsa.usage = reader.Octet();
+    tlsa.selector = reader.Octet();
+    tlsa.matching_type = reader.Octet();
+    tlsa.data = std::string(reader.Octets(record.data_bytes - kFixedBytes));
+    answer->tlsa.push_back(std::move(tlsa));
+    return reader.ok();
   }
   const bool has_right_size = record.data_bytes == (record.type == kTypeA ? 4 : 16);
   const absl::StatusOr<net::IpAddress> address =
@@ -181,6 +221,7 @@ DnsAnswer ReadDnsMessage(absl::string_view message, const DnsQuestion& question)
   }
   const std::optional<std::vector<Record>> records = ReadRecords(reader, answer_count);
   if (!records) return answer;
+  answer.is_authentic = (flags & kAuthenticDataFlag) != 0;
 
   // Follows the aliases, then takes the records of the last name.
   std::string name = question.name;
@@ -202,11 +243,11 @@ DnsAnswer ReadDnsMessage(absl::string_view message, const DnsQuestion& question)
         is_alias = true;
       }
     }
-    if (!is_alias || !answer.mx.empty() || !answer.addresses.empty()) break;
+    if (!is_alias || HasRecords(answer)) break;
     name = answer.alias;
   }
 
-  if (!answer.mx.empty() || !answer.addresses.empty()) {
+  if (HasRecords(answer)) {
     answer.result = DnsAnswer::Result::kOk;
     answer.alias.clear();
     answer.time_to_live = time_to_live;

@@ -47,6 +47,33 @@ TEST(ReadDnsMessageTest, AddressesAreRead) {
       ElementsAre(Ip("2001:db8::1")));
 }
 
+TEST(ReadDnsMessageTest, StringsOfATextAreJoined) {
+  const DnsQuestion question{"_mta-sts.far.example", RecordType::kTxt};
+  const DnsAnswer answer = ReadDnsMessage(Builder(question)
+                                              .Text(question.name, 60, {"v=STSv1; ", "id=1;"})
+                                              .Text(question.name, 60, {"other"})
+                                              .Build(),
+                                          question);
+  EXPECT_THAT(answer.texts, ElementsAre("v=STSv1; id=1;", "other"));
+  EXPECT_FALSE(answer.is_authentic);
+}
+
+TEST(ReadDnsMessageTest, TlsaRecordsAndTheServersWordOnThemAreRead) {
+  const DnsQuestion question{"_25._tcp.mx.far.example", RecordType::kTlsa};
+  const net::TlsaRecord record{.usage = 3, .selector = 1, .matching_type = 1, .data = "digest"};
+  const DnsAnswer answer = ReadDnsMessage(
+      Builder(question).Tlsa(question.name, 60, record).Authentic().Build(), question);
+  EXPECT_THAT(answer.tlsa, ElementsAre(record));
+  EXPECT_TRUE(answer.is_authentic);
+}
+
+TEST(ReadDnsMessageTest, TlsaWithoutDataIsMalformed) {
+  const DnsQuestion question{"_25._tcp.mx.far.example", RecordType::kTlsa};
+  const DnsAnswer answer =
+      ReadDnsMessage(Builder(question).Tlsa(question.name, 60, {.usage = 3}).Build(), question);
+  EXPECT_EQ(answer.result, DnsAnswer::Result::kServFail);
+}
+
 TEST(ReadDnsMessageTest, AliasesAreFollowed) {
   const DnsAnswer answer = ReadDnsMessage(Builder(kAQuestion)
                                               .Alias("far.example", 30, "b.example")

@@ -33,6 +33,10 @@ uint16_t WireType(RecordType type) {
       return 28;
     case RecordType::kMx:
       return 15;
+    case RecordType::kTxt:
+      return 16;
+    case RecordType::kTlsa:
+      return 52;
   }
   return 0;
 }
@@ -68,6 +72,31 @@ Builder& Builder::Address(absl::string_view owner, uint32_t ttl, absl::string_vi
   const net::IpAddress ip = *net::IpAddress::Parse(address);
   AppendRecord(owner, ip.is_v4() ? 1 : 28, ttl, ip.bytes());
   ++answer_count_;
+  return *this;
+}
+
+Builder& Builder::Text(absl::string_view owner, uint32_t ttl,
+                       const std::vector<std::string>& strings) {
+  std::string data;
+  for (const std::string& text : strings) {
+    data.push_back(static_cast<char>(text.size()));
+    data += text;
+  }
+  AppendRecord(owner, 16, ttl, data);
+  ++answer_count_;
+  return *this;
+}
+
+Builder& Builder::Tlsa(absl::string_view owner, uint32_t ttl, const net::TlsaRecord& record) {
+  std::string data = {static_cast<char>(record.usage), static_cast<char>(record.selector),
+                      static_cast<char>(record.matching_type)};
+  AppendRecord(owner, 52, ttl, data + record.data);
+  ++answer_count_;
+  return *this;
+}
+
+Builder& Builder::Authentic() {
+  flags_ |= 0x0020;
   return *this;
 }
 
@@ -107,7 +136,10 @@ DnsQuestion ReadQuestion(absl::string_view query) {
   }
   absl::AsciiStrToLower(&question.name);
   const int type = query.size() < 3 ? 0 : static_cast<unsigned char>(query[2]);
-  question.type = type == 15 ? RecordType::kMx : type == 28 ? RecordType::kAaaa : RecordType::kA;
+  for (const RecordType known :
+       {RecordType::kAaaa, RecordType::kMx, RecordType::kTxt, RecordType::kTlsa}) {
+    if (WireType(known) == type) question.type = known;
+  }
   return question;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "services/outbound-delivery/resolve/dns.h"
@@ -20,6 +21,9 @@ class Builder {
   Builder& Truncated();
   Builder& Mx(absl::string_view owner, uint32_t ttl, uint16_t preference, absl::string_view host);
   Builder& Address(absl::string_view owner, uint32_t ttl, absl::string_view address);
+  Builder& Text(absl::string_view owner, uint32_t ttl, const std::vector<std::string>& strings);
+  Builder& Tlsa(absl::string_view owner, uint32_t ttl, const net::TlsaRecord& record);
+  Builder& Authentic();
   Builder& Alias(absl::string_view owner, uint32_t ttl, absl::string_view target);
   // In the authority section: after all answers.
   Builder& Soa(absl::string_view owner, uint32_t ttl, uint32_t minimum);

@@ -23,8 +23,10 @@ class Case {
 
   bool ClientIsLocal() const;
   bool ClientIsTrusted() const;
-  // The relay rule's condition (AU-24).
-  bool MayRelay() const { return is_authenticated() || ClientIsTrusted(); }
+  // Mail that we collect from a provider (DQ-50).
+  bool is_collected() const { return facts_.role() == v1::LISTENER_ROLE_COLLECTION; }
+  // The relay rule's condition (AU-24). What a provider hands over is for us, whatever its address.
+  bool MayRelay() const { return !is_collected() && (is_authenticated() || ClientIsTrusted()); }
 
   // As far as the address's local part does not matter, this is the whole scope. Never unset.
   v1::Scope scope() const;

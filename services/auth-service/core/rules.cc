@@ -99,6 +99,13 @@ absl::StatusOr<smtp::Mailbox> ReadMailbox(absl::string_view text) {
   return smtp::Mailbox::Parse(text, {.allow_utf8 = true});
 }
 
+// Mail that we have asked a provider for: who may have sent it was the provider's question. (DQ-50)
+v1::Verdict AcceptCollected() {
+  v1::Verdict verdict;
+  verdict.set_accepted(true);
+  return verdict;
+}
+
 v1::RecipientClass ClassOf(spool::v1::QueueKind kind) {
   return kind == spool::v1::QUEUE_KIND_GATEWAY ? v1::RECIPIENT_CLASS_GATEWAY
          : kind == spool::v1::QUEUE_KIND_LOCAL ? v1::RECIPIENT_CLASS_LOCAL
@@ -118,10 +125,13 @@ v1::Verdict Refuse(absl::string_view rule, const smtp::ReplyCode& reply) {
 
 v1::Verdict DecideMail(const Site& site, const v1::SessionFacts& facts,
                        absl::string_view return_path) {
-  if (return_path.empty()) return Judge(kMailRules, MailCase(site, facts, nullptr));
+  const bool is_collected = facts.role() == v1::LISTENER_ROLE_COLLECTION;
+  if (return_path.empty()) {
+    return is_collected ? AcceptCollected() : Judge(kMailRules, MailCase(site, facts, nullptr));
+  }
   const absl::StatusOr<smtp::Mailbox> sender = ReadMailbox(return_path);
   if (!sender.ok()) return Refuse("PL-4", smtp::kBadSenderSyntax);
-  return Judge(kMailRules, MailCase(site, facts, &*sender));
+  return is_collected ? AcceptCollected() : Judge(kMailRules, MailCase(site, facts, &*sender));
 }
 
 v1::Verdict DecideRcpt(const Site& site, const v1::SessionFacts& facts, absl::string_view address) {

@@ -290,5 +290,26 @@ TEST_F(RulesTest, ClientIsNoPartOfTheScopeWithoutNetworks) {
   EXPECT_EQ(Dependence(DecideRcpt(site, Facts(Who::kNobody, kForeign), "bob@far.example")), "");
 }
 
+TEST_F(RulesTest, CollectedMailIsNotJudgedByItsSender) {
+  for (const std::string client : {kForeign, kLocal, kTrusted}) {
+    const v1::SessionFacts facts = Facts(Who::kNobody, client, v1::LISTENER_ROLE_COLLECTION);
+    EXPECT_EQ(Text(DecideMail(site_, facts, "ann@local.example")), "ok");
+    EXPECT_EQ(Text(DecideMail(site_, facts, "x@gw.example")), "ok");
+    EXPECT_EQ(Text(DecideMail(site_, facts, "")), "ok");
+    EXPECT_EQ(Text(DecideMail(site_, facts, "no mailbox")), "PL-4 501 5.1.7");
+  }
+}
+
+TEST_F(RulesTest, CollectedMailIsForUsAlone) {
+  for (const std::string client : {kForeign, kTrusted}) {
+    const v1::SessionFacts facts = Facts(Who::kNobody, client, v1::LISTENER_ROLE_COLLECTION);
+    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@local.example")), "ok");
+    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@gw.example")), "ok");
+    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@relay.example")), "ok");
+    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@elsewhere.example")), "AU-24 550 5.7.1");
+    EXPECT_EQ(Text(DecideRcpt(site_, facts, "nobody@listed.example")), "local-recipient 550 5.1.1");
+  }
+}
+
 }  // namespace
 }  // namespace turnpike::auth

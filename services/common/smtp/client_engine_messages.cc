@@ -76,7 +76,7 @@ bool ClientEngine::PumpStep(Message& message) {
 }
 
 bool ClientEngine::PumpData(Message& message) {
-  if (message.is_data_sent) return false;
+  if (message.is_data_sent || message.outgoing.is_question) return false;
   // DATA cannot be taken back once it is on the way, so it is pipelined with the recipients only
   // where no reply to them can change anything. [RFC2920 3.1]
   const bool is_patient = message.uses_chunks || message.outgoing.is_aborted_by_refused_recipient;
@@ -225,7 +225,7 @@ void ClientEngine::HandleMail(Message& message, const Reply& reply) {
 void ClientEngine::HandleRecipient(Message& message, size_t recipient, const Reply& reply) {
   if (reply.is_intermediate()) return ProtocolError("RCPT was answered 3xx");
   --message.recipient_replies_left;
-  if (reply.is_positive()) return;
+  if (reply.is_positive() && !message.outgoing.is_question) return;
   message.Decide(recipient, Stage::kRecipient, reply, /*is_from_peer=*/true);
   if (reply.is_permanent() && message.outgoing.is_aborted_by_refused_recipient) {
     message.DecideAll(Stage::kRecipient, reply, /*is_from_peer=*/true);

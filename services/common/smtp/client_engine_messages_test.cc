@@ -51,6 +51,23 @@ TEST(ClientEngineMessageTest, WithPipeliningTheEnvelopeGoesAtOnce) {
             (Events{"1 delivered end 250 done", "1 permanent rcpt 550 5.1.1 who"}));
 }
 
+TEST(ClientEngineMessageTest, QuestionEndsWithTheRecipients) {
+  for (const absl::string_view capabilities : {"", "PIPELINING", "PIPELINING|CHUNKING"}) {
+    ClientDialogue dialogue;
+    dialogue.Open(std::string(capabilities));
+    smtp::OutgoingMessage message = MessageForTest(TwoRecipients());
+    message.is_question = true;
+    std::string said = dialogue.Send(std::move(message));
+    for (const char* reply : {"250 ok\r\n", "250 2.1.5 here\r\n", "550 5.1.1 who\r\n"}) {
+      said += dialogue.Hear(reply);
+    }
+    EXPECT_EQ(said, absl::StrCat(kMail, kRcptBob, kRcptCat)) << capabilities;
+    EXPECT_EQ(dialogue.TakeEvents(),
+              (Events{"1 delivered rcpt 250 2.1.5 here", "1 permanent rcpt 550 5.1.1 who"}));
+    EXPECT_EQ(dialogue.Send(MessageForTest()).substr(0, 6), "RSET\r\n");
+  }
+}
+
 TEST(ClientEngineMessageTest, ManyRecipientsGoInBoundedGroups) {
   ClientDialogue dialogue({.host_name = "us.example", .pipelined_commands_max = 10});
   dialogue.Open("PIPELINING");

@@ -27,6 +27,9 @@ struct OutgoingMessage {
 
   // One permanent refusal of a recipient ends the message for all (DL-30). Costs a round trip.
   bool is_aborted_by_refused_recipient = false;
+  // Only asks whether the peer takes mail for the recipients: MAIL and RCPT are sent, nothing more.
+  // An outcome of kDelivered means that it would.
+  bool is_question = false;
   // The end of data waits for ReleaseEndOfData (DQ-34).
   bool is_end_of_data_held = false;
 };

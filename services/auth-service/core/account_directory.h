@@ -9,7 +9,7 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "services/auth-service/core/verifiers.h"
+#include "services/common/credentials/verifiers.h"
 
 namespace turnpike::auth {
 

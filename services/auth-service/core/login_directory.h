@@ -7,7 +7,7 @@
 
 #include "absl/strings/string_view.h"
 #include "protos/turnpike/auth/v1/session.pb.h"
-#include "services/auth-service/core/verifiers.h"
+#include "services/common/credentials/verifiers.h"
 
 namespace turnpike::auth {
 

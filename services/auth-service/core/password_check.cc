@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 namespace {
@@ -14,7 +14,8 @@ bool CheckArgon2(const std::string& phc, absl::string_view password) {
 }
 
 bool CheckScram(const ScramVerifier& verifier, absl::string_view password) {
-  const ScramVerifier made = MakeScramVerifier(password, verifier.salt, verifier.iterations);
+  const ScramVerifier made =
+      MakeScramVerifier(HashKind::kSha256, password, verifier.salt, verifier.iterations);
   return ConstantTimeEqual(made.stored_key, verifier.stored_key);
 }
 

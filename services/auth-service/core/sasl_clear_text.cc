@@ -1,7 +1,7 @@
 #include "services/auth-service/core/sasl_clear_text.h"
 
-#include "services/auth-service/core/crypto.h"
 #include "services/auth-service/core/password_check.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 

@@ -2,8 +2,8 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "services/auth-service/core/cram_md5_states.h"
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/cram_md5_states.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 namespace {

@@ -12,11 +12,11 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
-#include "services/auth-service/core/crypto.h"
 #include "services/auth-service/core/mechanisms.h"
 #include "services/auth-service/core/sasl_cram_md5.h"
 #include "services/auth-service/core/sasl_scram.h"
 #include "services/auth-service/store/config_directory.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 namespace {
@@ -33,7 +33,8 @@ std::string Argon2(const std::string& password) {
 }
 
 std::string ScramText(const std::string& password) {
-  const ScramVerifier made = MakeScramVerifier(password, "saltsaltsaltsalt", 4096);
+  const ScramVerifier made =
+      MakeScramVerifier(HashKind::kSha256, password, "saltsaltsaltsalt", 4096);
   return absl::StrCat("SCRAM-SHA-256$4096:", ToBase64(made.salt), "$", ToBase64(made.stored_key),
                       ":", ToBase64(made.server_key));
 }
@@ -212,7 +213,7 @@ TEST(SaslScramTest, ExchangeIsThatOfRfc7677) {
   config::v1::Account* account = config.add_accounts();
   account->set_address("user@example.org");
   const ScramVerifier made =
-      MakeScramVerifier("pencil", *FromBase64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096);
+      MakeScramVerifier(HashKind::kSha256, "pencil", *FromBase64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096);
   account->set_password(absl::StrCat("SCRAM-SHA-256$4096:", ToBase64(made.salt), "$",
                                      ToBase64(made.stored_key), ":", ToBase64(made.server_key)));
 

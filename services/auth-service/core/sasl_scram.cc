@@ -5,7 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 namespace {
@@ -100,7 +100,7 @@ SaslStep ScramSha256Exchange::OnClientFirst(absl::string_view message) {
 
   const LoginDirectory& directory = *input().directory;
   login_ = directory.Find(*user, input().audience);
-  if (login_ != nullptr && !login_->verifiers.has_scram()) login_ = nullptr;
+  if (login_ != nullptr && !login_->verifiers.has_scram(HashKind::kSha256)) login_ = nullptr;
   if (login_ != nullptr && login_->verifiers.scram_sha256.has_value()) {
     salt_ = login_->verifiers.scram_sha256->salt;
     iterations_ = login_->verifiers.scram_sha256->iterations;
@@ -140,8 +140,9 @@ SaslStep ScramSha256Exchange::Work() {
   if (input().directory->cost().scram_needs_pbkdf2) {
     // Made for those who have only a password, and for all others too: time must not tell.
     const bool has_password = login_ != nullptr && login_->verifiers.password.has_value();
-    verifier = MakeScramVerifier(has_password ? *login_->verifiers.password : "nobody", salt_,
-                                 iterations_);
+    verifier =
+        MakeScramVerifier(HashKind::kSha256, has_password ? *login_->verifiers.password : "nobody",
+                          salt_, iterations_);
   }
   if (login_ != nullptr && login_->verifiers.scram_sha256.has_value()) {
     verifier = *login_->verifiers.scram_sha256;

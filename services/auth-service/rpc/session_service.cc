@@ -9,7 +9,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 #include "services/auth-service/core/mechanisms.h"
 #include "services/auth-service/core/rules.h"
 #include "services/auth-service/rpc/exchanges.h"

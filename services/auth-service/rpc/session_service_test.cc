@@ -17,7 +17,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "services/auth-service/client/rpc_policy.h"
-#include "services/auth-service/core/cram_md5_states.h"
+#include "services/common/credentials/cram_md5_states.h"
 #include "services/auth-service/store/config_directory.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"

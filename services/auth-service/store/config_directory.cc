@@ -5,8 +5,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "services/auth-service/core/crypto.h"
-#include "services/auth-service/core/verifiers.h"
+#include "services/common/credentials/crypto.h"
+#include "services/common/credentials/verifiers.h"
 #include "services/common/smtp/domain_name.h"
 
 namespace turnpike::auth {
@@ -61,7 +61,7 @@ absl::Status ConfigDirectory::Add(v1::Identity::Kind kind, const std::string& na
   const bool is_account = kind == v1::Identity::KIND_ACCOUNT;
   Abilities& abilities = is_account ? account_abilities_ : gateway_abilities_;
   ++abilities.clear_text;
-  if (verifiers->has_scram()) ++abilities.scram;
+  if (verifiers->has_scram(HashKind::kSha256)) ++abilities.scram;
   if (verifiers->cram_md5.has_value()) ++abilities.cram_md5;
 
   if (verifiers->argon2.has_value() && !cost_.argon2.has_value()) cost_.argon2 = verifiers->argon2;

@@ -1,4 +1,4 @@
-#include "services/auth-service/core/verifiers.h"
+#include "services/common/credentials/verifiers.h"
 
 #include <sodium.h>
 
@@ -11,15 +11,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
-#include "services/auth-service/core/crypto.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 namespace {
 
-constexpr size_t kKeyBytes = 32;
-constexpr int kIterationsMin = 4096;  // [RFC7677 4]
-constexpr int kIterationsMax = 10'000'000;
 constexpr uint32_t kArgon2KibibytesMax = 1024 * 1024;
 constexpr uint32_t kArgon2PassesMax = 1000;
 
@@ -56,24 +53,29 @@ absl::StatusOr<std::string> ParseArgon2(absl::string_view text) {
   return phc;
 }
 
+absl::string_view ScramName(HashKind hash) {
+  return hash == HashKind::kSha1 ? "SCRAM-SHA-1" : "SCRAM-SHA-256";
+}
+
 // `4096:salt$StoredKey:ServerKey`
-absl::StatusOr<ScramVerifier> ParseScram(absl::string_view text) {
+absl::StatusOr<ScramVerifier> ParseScram(HashKind hash, absl::string_view text) {
   const std::vector<absl::string_view> halves = absl::StrSplit(text, '$');
-  if (halves.size() != 2) return Malformed("SCRAM-SHA-256");
+  if (halves.size() != 2) return Malformed(ScramName(hash));
   const std::vector<absl::string_view> making = absl::StrSplit(halves[0], ':');
   const std::vector<absl::string_view> keys = absl::StrSplit(halves[1], ':');
-  if (making.size() != 2 || keys.size() != 2) return Malformed("SCRAM-SHA-256");
-  ScramVerifier verifier;
+  if (making.size() != 2 || keys.size() != 2) return Malformed(ScramName(hash));
+  ScramVerifier verifier{.hash = hash};
   std::optional<std::string> salt = FromBase64(making[1]);
   std::optional<std::string> stored_key = FromBase64(keys[0]);
   std::optional<std::string> server_key = FromBase64(keys[1]);
   if (!absl::SimpleAtoi(making[0], &verifier.iterations) || !salt || salt->empty() ||
-      salt->size() > 64 || !stored_key || stored_key->size() != kKeyBytes || !server_key ||
-      server_key->size() != kKeyBytes) {
-    return Malformed("SCRAM-SHA-256");
+      salt->size() > 64 || !stored_key || stored_key->size() != HashBytes(hash) || !server_key ||
+      server_key->size() != HashBytes(hash)) {
+    return Malformed(ScramName(hash));
   }
-  if (verifier.iterations < kIterationsMin || verifier.iterations > kIterationsMax) {
-    return absl::InvalidArgumentError("SCRAM-SHA-256 verifier needs 4096 to 10000000 iterations");
+  if (verifier.iterations < kScramIterationsMin || verifier.iterations > kScramIterationsMax) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(ScramName(hash), " verifier needs 4096 to 10000000 iterations"));
   }
   verifier.salt = *std::move(salt);
   verifier.stored_key = *std::move(stored_key);
@@ -100,29 +102,42 @@ absl::Status ParseLine(absl::string_view line, Verifiers& verifiers) {
     return SetOnce(*std::move(states), verifiers.cram_md5);
   }
   if (absl::ConsumePrefix(&line, "SCRAM-SHA-256$")) {
-    TURNPIKE_ASSIGN_OR_RETURN(ScramVerifier scram, ParseScram(line));
+    TURNPIKE_ASSIGN_OR_RETURN(ScramVerifier scram, ParseScram(HashKind::kSha256, line));
     return SetOnce(std::move(scram), verifiers.scram_sha256);
+  }
+  if (absl::ConsumePrefix(&line, "SCRAM-SHA-1$")) {
+    TURNPIKE_ASSIGN_OR_RETURN(ScramVerifier scram, ParseScram(HashKind::kSha1, line));
+    return SetOnce(std::move(scram), verifiers.scram_sha1);
   }
   if (absl::StartsWith(line, "$argon2id$") || absl::StartsWith(line, "$argon2i$")) {
     TURNPIKE_ASSIGN_OR_RETURN(std::string argon2, ParseArgon2(line));
     return SetOnce(std::move(argon2), verifiers.argon2);
   }
   return absl::InvalidArgumentError(
-      "unknown kind of verifier; write {PLAIN}, $argon2id$, SCRAM-SHA-256$ or {CRAM-MD5}");
+      "unknown kind of verifier; write {PLAIN}, $argon2id$, SCRAM-SHA-256$, SCRAM-SHA-1$ or "
+      "{CRAM-MD5}");
 }
 
 }  // namespace
 
-ScramVerifier MakeScramVerifier(absl::string_view password, std::string salt, int iterations) {
-  std::string salted = Pbkdf2Sha256(password, salt, iterations);
-  std::string client_key = HmacSha256(salted, "Client Key");
-  ScramVerifier verifier{.iterations = iterations,
+ScramVerifier MakeScramVerifier(HashKind hash, absl::string_view password, std::string salt,
+                                int iterations) {
+  std::string salted = Pbkdf2(hash, password, salt, iterations);
+  std::string client_key = Hmac(hash, salted, "Client Key");
+  ScramVerifier verifier{.hash = hash,
+                         .iterations = iterations,
                          .salt = std::move(salt),
-                         .stored_key = Sha256(client_key),
-                         .server_key = HmacSha256(salted, "Server Key")};
+                         .stored_key = Hash(hash, client_key),
+                         .server_key = Hmac(hash, salted, "Server Key")};
   Wipe(client_key);
   Wipe(salted);
   return verifier;
+}
+
+std::string FormatScramVerifier(const ScramVerifier& verifier) {
+  return absl::StrCat(ScramName(verifier.hash), "$", verifier.iterations, ":",
+                      ToBase64(verifier.salt), "$", ToBase64(verifier.stored_key), ":",
+                      ToBase64(verifier.server_key));
 }
 
 absl::StatusOr<Verifiers> ParseVerifiers(absl::string_view text) {

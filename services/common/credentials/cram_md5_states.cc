@@ -1,7 +1,7 @@
 // OpenSSL 3 has no other way to MD5's inner state than its old functions.
 #define OPENSSL_SUPPRESS_DEPRECATED
 
-#include "services/auth-service/core/cram_md5_states.h"
+#include "services/common/credentials/cram_md5_states.h"
 
 #include <openssl/crypto.h>
 #include <openssl/md5.h>

@@ -1,4 +1,4 @@
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
@@ -10,7 +10,9 @@
 namespace turnpike::auth {
 namespace {
 
-constexpr size_t kSha256Bytes = 32;
+const EVP_MD* Function(HashKind kind) {
+  return kind == HashKind::kSha1 ? EVP_sha1() : EVP_sha256();
+}
 
 const unsigned char* Octets(absl::string_view text) {
   return reinterpret_cast<const unsigned char*>(text.data());
@@ -20,24 +22,27 @@ unsigned char* Octets(std::string& text) { return reinterpret_cast<unsigned char
 
 }  // namespace
 
-std::string Sha256(absl::string_view data) {
-  std::string digest(kSha256Bytes, '\0');
+size_t HashBytes(HashKind kind) { return kind == HashKind::kSha1 ? 20 : 32; }
+
+std::string Hash(HashKind kind, absl::string_view data) {
+  std::string digest(HashBytes(kind), '\0');
   TURNPIKE_CHECK(
-      EVP_Digest(data.data(), data.size(), Octets(digest), nullptr, EVP_sha256(), nullptr) == 1);
+      EVP_Digest(data.data(), data.size(), Octets(digest), nullptr, Function(kind), nullptr) == 1);
   return digest;
 }
 
-std::string HmacSha256(absl::string_view key, absl::string_view data) {
-  std::string digest(kSha256Bytes, '\0');
-  TURNPIKE_CHECK(HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), Octets(data),
+std::string Hmac(HashKind kind, absl::string_view key, absl::string_view data) {
+  std::string digest(HashBytes(kind), '\0');
+  TURNPIKE_CHECK(HMAC(Function(kind), key.data(), static_cast<int>(key.size()), Octets(data),
                       data.size(), Octets(digest), nullptr) != nullptr);
   return digest;
 }
 
-std::string Pbkdf2Sha256(absl::string_view password, absl::string_view salt, int iterations) {
-  std::string key(kSha256Bytes, '\0');
+std::string Pbkdf2(HashKind kind, absl::string_view password, absl::string_view salt,
+                   int iterations) {
+  std::string key(HashBytes(kind), '\0');
   TURNPIKE_CHECK(PKCS5_PBKDF2_HMAC(password.data(), static_cast<int>(password.size()), Octets(salt),
-                                   static_cast<int>(salt.size()), iterations, EVP_sha256(),
+                                   static_cast<int>(salt.size()), iterations, Function(kind),
                                    static_cast<int>(key.size()), Octets(key)) == 1);
   return key;
 }

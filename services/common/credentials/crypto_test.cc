@@ -1,4 +1,4 @@
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 
 #include <gtest/gtest.h>
 
@@ -17,8 +17,14 @@ TEST(CryptoTest, HmacIsThatOfRfc4231) {
 
 // [RFC7914 11]
 TEST(CryptoTest, Pbkdf2IsThatOfRfc7914) {
-  EXPECT_EQ(absl::BytesToHexString(Pbkdf2Sha256("passwd", "salt", 1)),
+  EXPECT_EQ(absl::BytesToHexString(Pbkdf2(HashKind::kSha256, "passwd", "salt", 1)),
             "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc");
+}
+
+// [RFC6070 2]
+TEST(CryptoTest, Pbkdf2WithSha1IsThatOfRfc6070) {
+  EXPECT_EQ(absl::BytesToHexString(Pbkdf2(HashKind::kSha1, "password", "salt", 4096)),
+            "4b007901b765489abead49d926f721d065a429c1");
 }
 
 TEST(CryptoTest, TextsAreEqualOnlyOctetByOctet) {

@@ -1,6 +1,6 @@
 // HMAC-MD5 from its two inner states, so that CRAM-MD5 needs no clear-text password. [RFC2195 2]
-#ifndef TURNPIKE_SERVICES_AUTH_SERVICE_CORE_CRAM_MD5_STATES_H_
-#define TURNPIKE_SERVICES_AUTH_SERVICE_CORE_CRAM_MD5_STATES_H_
+#ifndef TURNPIKE_SERVICES_COMMON_CREDENTIALS_CRAM_MD5_STATES_H_
+#define TURNPIKE_SERVICES_COMMON_CREDENTIALS_CRAM_MD5_STATES_H_
 
 #include <optional>
 #include <string>
@@ -27,4 +27,4 @@ std::string CramMd5Digest(const CramMd5States& states, absl::string_view text);
 
 }  // namespace turnpike::auth
 
-#endif  // TURNPIKE_SERVICES_AUTH_SERVICE_CORE_CRAM_MD5_STATES_H_
+#endif  // TURNPIKE_SERVICES_COMMON_CREDENTIALS_CRAM_MD5_STATES_H_

@@ -1,4 +1,4 @@
-#include "services/auth-service/core/verifiers.h"
+#include "services/common/credentials/verifiers.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 
 namespace turnpike::auth {
 namespace {
@@ -26,7 +26,7 @@ TEST(VerifiersTest, PasswordServesScramAndCramMd5Too) {
   const absl::StatusOr<Verifiers> verifiers = ParseVerifiers("{PLAIN}{PLAIN} pass word ");
   ASSERT_TRUE(verifiers.ok()) << verifiers.status();
   EXPECT_EQ(verifiers->password, "{PLAIN} pass word ");
-  EXPECT_TRUE(verifiers->has_scram());
+  EXPECT_TRUE(verifiers->has_scram(HashKind::kSha256));
   EXPECT_TRUE(verifiers->cram_md5.has_value());
 }
 
@@ -34,7 +34,7 @@ TEST(VerifiersTest, Argon2ServesClearTextMechanismsOnly) {
   const absl::StatusOr<Verifiers> verifiers = ParseVerifiers(kArgon2);
   ASSERT_TRUE(verifiers.ok()) << verifiers.status();
   EXPECT_EQ(verifiers->argon2, kArgon2);
-  EXPECT_FALSE(verifiers->has_scram());
+  EXPECT_FALSE(verifiers->has_scram(HashKind::kSha256));
   EXPECT_FALSE(verifiers->cram_md5.has_value());
 }
 
@@ -49,9 +49,24 @@ TEST(VerifiersTest, ScramIsReadAsPostgresqlKeepsIt) {
 // [RFC7677 3]; the keys are those that its exchange shows to be right (sasl_scram_test.cc).
 TEST(VerifiersTest, ScramKeysAreMadeFromThePassword) {
   const std::string salt = *FromBase64("W22ZaJ0SNY7soEsUEjb6gQ==");
-  const ScramVerifier verifier = MakeScramVerifier("pencil", salt, 4096);
+  const ScramVerifier verifier = MakeScramVerifier(HashKind::kSha256, "pencil", salt, 4096);
   EXPECT_EQ(ToBase64(verifier.stored_key), "WG5d8oPm3OtcPnkdi4Uo7BkeZkBFzpcXkuLmtbsT4qY=");
   EXPECT_EQ(ToBase64(verifier.server_key), "wfPLwcE6nTWhTAmQ7tl2KeoiWGPlZqQxSrmfPwDl2dU=");
+}
+
+// [RFC5802 5]
+TEST(VerifiersTest, ScramWithSha1IsReadAsItIsWritten) {
+  const std::string salt = *FromBase64("QSXCR+Q6sek8bf92");
+  const ScramVerifier made = MakeScramVerifier(HashKind::kSha1, "pencil", salt, 4096);
+  EXPECT_EQ(ToBase64(made.stored_key), "6dlGYMOdZcOPutkcNY8U2g7vK9Y=");
+  EXPECT_EQ(ToBase64(made.server_key), "D+CSWLOshSulAsxiupA+qs2/fTE=");
+  const absl::StatusOr<Verifiers> read = ParseVerifiers(FormatScramVerifier(made));
+  ASSERT_TRUE(read.ok()) << read.status();
+  ASSERT_TRUE(read->scram_sha1.has_value());
+  EXPECT_EQ(read->scram_sha1->stored_key, made.stored_key);
+  EXPECT_EQ(read->scram_sha1->server_key, made.server_key);
+  EXPECT_TRUE(read->has_scram(HashKind::kSha1));
+  EXPECT_FALSE(read->has_scram(HashKind::kSha256));
 }
 
 TEST(VerifiersTest, OneVerifierALineForDifferentMechanisms) {

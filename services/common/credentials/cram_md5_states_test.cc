@@ -1,4 +1,4 @@
-#include "services/auth-service/core/cram_md5_states.h"
+#include "services/common/credentials/cram_md5_states.h"
 
 #include <gtest/gtest.h>
 

@@ -146,6 +146,7 @@ class Stream::Impl {
 
   StreamSocket& socket() { return *socket_; }
   const std::shared_ptr<StreamSocket>& shared_socket() { return socket_; }
+  void set_remote(const asio::ip::tcp::endpoint& remote) { remote_ = remote; }
   bool has_tls() const { return tls_ != nullptr; }
   const TlsFacts& tls_facts() const { return has_tls() ? tls_facts_ : NoTlsFacts(); }
   void set_one_line_per_record(bool value) { one_line_per_record_ = value; }
@@ -207,6 +208,11 @@ class Stream::Impl {
 
 Stream::Stream(asio::ip::tcp::socket socket) : impl_(std::make_shared<Impl>(std::move(socket))) {}
 
+Stream::Stream(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& remote)
+    : Stream(std::move(socket)) {
+  impl_->set_remote(remote);
+}
+
 Stream::~Stream() { Close(); }
 
 asio::awaitable<absl::StatusOr<std::unique_ptr<Stream>>> Stream::Connect(
@@ -231,10 +237,10 @@ asio::awaitable<absl::Status> Stream::StartTlsAsServer(std::shared_ptr<const Tls
 }
 
 asio::awaitable<absl::Status> Stream::StartTlsAsClient(std::shared_ptr<const TlsContext> context,
-                                                       const std::string& server_name,
-                                                       absl::Time deadline) {
+                                                       TlsPeer peer, absl::Time deadline) {
   return Impl::Handshake(
-      impl_, TlsSession::ForClient(std::move(context), impl_->socket().descriptor(), server_name),
+      impl_,
+      TlsSession::ForClient(std::move(context), impl_->socket().descriptor(), std::move(peer)),
       deadline);
 }
 

@@ -21,6 +21,8 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 
+#include "services/common/net/tls_peer.h"
+
 namespace turnpike::net {
 
 class TlsContext;
@@ -31,6 +33,7 @@ struct TlsFacts {
   std::string cipher;        // TLS_AES_256_GCM_SHA384
   std::string peer_subject;  // of the peer's certificate; empty without one
   bool peer_verified = false;
+  bool is_resumed = false;               // an earlier session goes on, without a new key exchange
   std::string exporter_binding;          // RFC 9266 tls-exporter, 32 octets; TLS 1.3 only
   std::string server_end_point_binding;  // RFC 5929
 };
@@ -39,6 +42,8 @@ class Stream {
  public:
   // Takes over an accepted or connected socket.
   explicit Stream(asio::ip::tcp::socket socket);
+  // The same, with whom it counts as connected to: a client behind a balancer.
+  Stream(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& remote);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
   ~Stream();
@@ -66,11 +71,9 @@ class Stream {
   //   UNAVAILABLE          the connection broke.
   asio::awaitable<absl::Status> StartTlsAsServer(std::shared_ptr<const TlsContext> context,
                                                  absl::Time deadline);
-  // `server_name` for SNI, and for the check of the certificate by a verifying context; empty: none
-  // (INVALID_ARGUMENT with a verifying context).
+  // INVALID_ARGUMENT when the context checks certificates and `peer` does not say what for.
   asio::awaitable<absl::Status> StartTlsAsClient(std::shared_ptr<const TlsContext> context,
-                                                 const std::string& server_name,
-                                                 absl::Time deadline);
+                                                 TlsPeer peer, absl::Time deadline);
   bool has_tls() const;
   const TlsFacts& tls_facts() const;  // empty without TLS
 

@@ -3,6 +3,7 @@
 #define TURNPIKE_SERVICES_SMTP_FRONTEND_LISTENER_CONNECTION_LIMITS_H_
 
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -35,11 +36,11 @@ class ConnectionLimits {
 
    private:
     friend class ConnectionLimits;
-    Admission(ConnectionLimits* limits, const net::IpNetwork& client)
-        : limits_(limits), client_(client) {}
+    Admission(ConnectionLimits* limits, std::optional<net::IpNetwork> client)
+        : limits_(limits), client_(std::move(client)) {}
 
     ConnectionLimits* limits_;
-    net::IpNetwork client_;
+    std::optional<net::IpNetwork> client_;  // unset before Identify
   };
 
   explicit ConnectionLimits(const Options& options) : options_(options) {}
@@ -48,10 +49,17 @@ class ConnectionLimits {
 
   std::variant<Admission, Refusal> Admit(const net::IpAddress& client);
 
+  // For a connection whose client is not known yet: it counts in all only, until Identify says who
+  // it is, once. A refusal leaves it as it was.
+  std::variant<Admission, Refusal> AdmitUnknown();
+  std::optional<Refusal> Identify(const net::IpAddress& client, Admission* admission);
+
   uint32_t connection_count() const;
 
  private:
-  void Leave(const net::IpNetwork& client);
+  // False: this client has as many as it may have.
+  bool CountClient(const net::IpNetwork& client) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Leave(const std::optional<net::IpNetwork>& client);
 
   const Options options_;
   mutable absl::Mutex mu_;

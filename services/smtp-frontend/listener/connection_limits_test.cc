@@ -56,5 +56,27 @@ TEST(ConnectionLimitsTest, NeighbouringIpv6AddressesAreOneClient) {
   EXPECT_TRUE(std::holds_alternative<Admission>(other));
 }
 
+TEST(ConnectionLimitsTest, ClientBehindABalancerCountsOnceItIsKnown) {
+  ConnectionLimits limits({.connections_max = 3, .connections_per_address_max = 1});
+  auto first = std::get<Admission>(limits.AdmitUnknown());
+  auto second = std::get<Admission>(limits.AdmitUnknown());
+  EXPECT_EQ(limits.Identify(Address("192.0.2.1"), &first), std::nullopt);
+  EXPECT_EQ(limits.Identify(Address("192.0.2.1"), &second), Refusal::kAddress);
+  EXPECT_TRUE(std::holds_alternative<Refusal>(limits.Admit(Address("192.0.2.1"))));
+  EXPECT_EQ(limits.Identify(Address("192.0.2.2"), &second), std::nullopt);
+  EXPECT_EQ(limits.connection_count(), 2u);
+}
+
+TEST(ConnectionLimitsTest, UnknownClientsCountInAll) {
+  ConnectionLimits limits({.connections_max = 1, .connections_per_address_max = 1});
+  {
+    auto first = limits.AdmitUnknown();
+    EXPECT_TRUE(std::holds_alternative<Admission>(first));
+    EXPECT_TRUE(std::holds_alternative<Refusal>(limits.AdmitUnknown()));
+    EXPECT_TRUE(std::holds_alternative<Refusal>(limits.Admit(Address("192.0.2.1"))));
+  }
+  EXPECT_EQ(limits.connection_count(), 0u);
+}
+
 }  // namespace
 }  // namespace turnpike::frontend

@@ -1,5 +1,6 @@
 #include "services/smtp-frontend/listener/server.h"
 
+#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
@@ -23,6 +24,7 @@
 #include "services/common/smtp/reply_codes.h"
 #include "services/smtp-frontend/listener/connection_limits.h"
 #include "services/smtp-frontend/listener/profile.h"
+#include "services/smtp-frontend/listener/proxy_reader.h"
 #include "services/smtp-frontend/session/environment.h"
 #include "services/smtp-frontend/session/offers.h"
 #include "services/smtp-frontend/session/session.h"
@@ -53,6 +55,7 @@ class Server::Impl {
         limits_({.connections_max = config.smtp().connections_max(),
                  .connections_per_address_max = config.smtp().connections_per_address_max()}),
         domain_classes_(config),
+        proxy_header_timeout_(FromProto(config.smtp().proxy_header_timeout())),
         io_threads_(config.smtp().threads()),
         clients_(std::move(clients)) {
     for (size_t i = 0; i < io_threads_.size(); ++i) {
@@ -98,14 +101,18 @@ class Server::Impl {
       open->profile = *std::move(profile);
       open->metrics = metrics_.ForListener(listener.name(), config.smtp().connections_max());
       open->profile.metrics = open->metrics.get();
+      for (const std::string& network : listener.proxy_protocol_from()) {
+        absl::StatusOr<net::IpNetwork> balancers = net::IpNetwork::Parse(network);
+        if (!balancers.ok()) return balancers.status();
+        open->balancers.push_back(*balancers);
+      }
       if (open->profile.tls != nullptr) {
         metrics_.SetCertificateEnd(*open->metrics, CertificateEnd(*open->profile.tls));
       }
-      absl::StatusOr<std::unique_ptr<net::Listener>> started =
-          net::Listener::Start(listener.listen(), io_threads_,
-                               [this, profile = &open->profile](asio::ip::tcp::socket socket) {
-                                 OnSocket(*profile, std::move(socket));
-                               });
+      absl::StatusOr<std::unique_ptr<net::Listener>> started = net::Listener::Start(
+          listener.listen(), io_threads_, [this, from = open.get()](asio::ip::tcp::socket socket) {
+            OnSocket(*from, std::move(socket));
+          });
       if (!started.ok()) {
         return absl::Status(
             started.status().code(),
@@ -124,6 +131,7 @@ class Server::Impl {
     StopListening();
     gate_.Close();
     OnEachThread([](Thread& thread) {
+      CloseUnidentified(thread);
       for (Session* session : Snapshot(thread)) session->Drain();
     });
     if (gate_.WaitUntil(deadline)) return;
@@ -177,11 +185,18 @@ class Server::Impl {
     absl::Time policy_warning_time = absl::InfinitePast();
     SessionEnvironment environment;
     absl::flat_hash_set<Session*> sessions;
+    absl::flat_hash_set<asio::ip::tcp::socket*> unidentified;  // that wait for a balancer's header
   };
   struct Open {
     ListenerProfile profile;
+    std::vector<net::IpNetwork> balancers;  // whose word on the client's address counts
     std::unique_ptr<ListenerMetrics> metrics;
     std::unique_ptr<net::Listener> listener;
+
+    bool IsBalancer(const net::IpAddress& address) const {
+      return std::any_of(balancers.begin(), balancers.end(),
+                         [&](const net::IpNetwork& each) { return each.Contains(address); });
+    }
   };
 
   // What a session takes up; ends with the last trace of it.
@@ -193,14 +208,21 @@ class Server::Impl {
     Place& operator=(const Place&) = delete;
     ~Place() { gate_.Leave(); }
 
+    ConnectionLimits::Admission& admission() { return admission_; }
+
    private:
     base::Gate& gate_;
-    const ConnectionLimits::Admission admission_;
+    ConnectionLimits::Admission admission_;
   };
 
   // Draining or aborting one may end another, so that the set changes meanwhile.
   static std::vector<Session*> Snapshot(const Thread& thread) {
     return std::vector<Session*>(thread.sessions.begin(), thread.sessions.end());
+  }
+
+  static void CloseUnidentified(Thread& thread) {
+    asio::error_code ignored;
+    for (asio::ip::tcp::socket* socket : thread.unidentified) socket->close(ignored);
   }
 
   void OnEachThread(const std::function<void(Thread&)>& work) {
@@ -215,6 +237,7 @@ class Server::Impl {
 
   void CutOff() {
     OnEachThread([](Thread& thread) {
+      CloseUnidentified(thread);
       for (Session* session : Snapshot(thread)) session->Abort();
     });
     gate_.WaitUntil(absl::Now() + kAbortTime);
@@ -228,22 +251,70 @@ class Server::Impl {
     return *threads_[i];
   }
 
-  void OnSocket(const ListenerProfile& profile, asio::ip::tcp::socket socket) {
+  void OnSocket(const Open& open, asio::ip::tcp::socket socket) {
     asio::error_code error;
     const asio::ip::tcp::endpoint peer = socket.remote_endpoint(error);
     if (error) return;  // gone already
-    auto admitted = limits_.Admit(net::IpAddress::From(peer.address()));
+    const net::IpAddress address = net::IpAddress::From(peer.address());
+    const bool is_balancer = open.IsBalancer(address);
+    auto admitted = is_balancer ? limits_.AdmitUnknown() : limits_.Admit(address);
     if (const auto* refusal = std::get_if<ConnectionLimits::Refusal>(&admitted)) {
-      return RefuseConnection(profile, *refusal, std::move(socket));
+      return RefuseConnection(open.profile, *refusal, std::move(socket));
     }
     if (!gate_.TryEnter()) return;
-    const auto place =
+    auto place =
         std::make_shared<Place>(gate_, std::get<ConnectionLimits::Admission>(std::move(admitted)));
     Thread& thread = ThreadOf(socket);
-    auto session = std::make_shared<Session>(thread.environment, profile,
-                                             std::make_unique<net::Stream>(std::move(socket)));
+    if (!is_balancer) {
+      return Begin(open.profile, thread, std::make_unique<net::Stream>(std::move(socket)),
+                   std::move(place));
+    }
+    auto unidentified = std::make_shared<asio::ip::tcp::socket>(std::move(socket));
+    thread.unidentified.insert(unidentified.get());
+    const auto log_exception = [](std::exception_ptr exception) {
+      if (exception) TURNPIKE_LOG(kError, "exception at a PROXY header");
+    };
+    const auto executor = unidentified->get_executor();
+    asio::co_spawn(executor, Identify(open, thread, std::move(unidentified), std::move(place)),
+                   log_exception);
+  }
+
+  // Behind a balancer: the session begins when it has said who the client is. (PL-5)
+  asio::awaitable<void> Identify(const Open& open, Thread& thread,
+                                 std::shared_ptr<asio::ip::tcp::socket> socket,
+                                 std::shared_ptr<Place> place) {
+    const absl::StatusOr<std::optional<ProxyClient>> header =
+        co_await ReadProxyHeader(socket, absl::Now() + proxy_header_timeout_);
+    thread.unidentified.erase(socket.get());
+    asio::error_code error;
+    asio::ip::tcp::endpoint client = socket->remote_endpoint(error);
+    if (!header.ok() || error) {
+      open.profile.metrics->refused_by_proxy_header.Increment();
+      TURNPIKE_LOG(kInfo, "no good PROXY header",
+                   {{"listener", open.profile.name},
+                    {"peer", net::IpAddress::From(client.address()).ToString()},
+                    {"error", header.ok() ? error.message() : header.status().ToString()}});
+      socket->close(error);
+      co_return;
+    }
+    if (header->has_value()) {
+      client = asio::ip::tcp::endpoint((*header)->address.ToAsio(), (*header)->port);
+    }
+    const std::optional<ConnectionLimits::Refusal> refusal =
+        limits_.Identify(net::IpAddress::From(client.address()), &place->admission());
+    if (refusal.has_value()) {
+      RefuseConnection(open.profile, *refusal, std::move(*socket));
+      co_return;
+    }
+    Begin(open.profile, thread, std::make_unique<net::Stream>(std::move(*socket), client),
+          std::move(place));
+  }
+
+  void Begin(const ListenerProfile& profile, Thread& thread, std::unique_ptr<net::Stream> stream,
+             std::shared_ptr<Place> place) {
+    auto session = std::make_shared<Session>(thread.environment, profile, std::move(stream));
     thread.sessions.insert(session.get());
-    const auto on_end = [&thread, session, place](std::exception_ptr exception) {
+    const auto on_end = [&thread, session, place = std::move(place)](std::exception_ptr exception) {
       if (exception) LogException(*session, exception);
       thread.sessions.erase(session.get());
     };
@@ -282,6 +353,7 @@ class Server::Impl {
   Metrics metrics_;
   ConnectionLimits limits_;
   const routing::DomainClasses domain_classes_;
+  const absl::Duration proxy_header_timeout_;
   base::Gate gate_;  // a session is inside from its accept to its end
   std::atomic<bool> is_draining_{false};
   std::vector<std::unique_ptr<Thread>> threads_;

@@ -147,6 +147,7 @@ std::unique_ptr<ListenerMetrics> Metrics::ForListener(absl::string_view listener
       .refused_by_limit = refused_.Add(with("reason", "limit")),
       .refused_by_address_limit = refused_.Add(with("reason", "address_limit")),
       .refused_by_policy = refused_.Add(with("reason", "policy")),
+      .refused_by_proxy_header = refused_.Add(with("reason", "proxy_header")),
       .session_seconds = session_seconds_.Add(labels, SessionBuckets()),
       .messages = {},
   });

@@ -34,6 +34,7 @@ struct ListenerMetrics {
   prometheus::Counter& refused_by_limit;
   prometheus::Counter& refused_by_address_limit;
   prometheus::Counter& refused_by_policy;
+  prometheus::Counter& refused_by_proxy_header;  // bad, late, or cut off
   prometheus::Histogram& session_seconds;
   std::array<prometheus::Counter*, 3> messages;  // by AuthorizedBy
 };

@@ -30,6 +30,14 @@ void LeaseFeed::WhenNext(absl::AnyInvocable<void(Next)> done) {
   done(std::move(next));
 }
 
+std::optional<spool::v1::LeasedDelivery> LeaseFeed::TakeWaiting() {
+  absl::MutexLock lock(&mu_);
+  if (is_closed_ || is_stopped_ || waiting_.empty()) return std::nullopt;
+  spool::v1::LeasedDelivery delivery = std::move(waiting_.front());
+  waiting_.pop_front();
+  return delivery;
+}
+
 void LeaseFeed::Wake() {
   absl::AnyInvocable<void(Next)> done;
   Next next;

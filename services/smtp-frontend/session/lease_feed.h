@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -31,6 +32,9 @@ class LeaseFeed : public spool::LeaseStream::Handler {
   // Calls `done` with the next delivery as soon as there is one, or with why there is none. One
   // call at a time. Stopped and Closed come before deliveries that are still waiting.
   void WhenNext(absl::AnyInvocable<void(Next)> done);
+
+  // The next delivery if one is waiting, and WhenNext would give it.
+  std::optional<spool::v1::LeasedDelivery> TakeWaiting();
 
   // Call before AddCredit: what the stream said of being drained is about earlier credit.
   void ExpectMore();

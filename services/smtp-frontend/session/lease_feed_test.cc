@@ -46,6 +46,16 @@ TEST(LeaseFeedTest, WaitEndsWhenADeliveryComes) {
   EXPECT_EQ(IdOf(*next), 7u);
 }
 
+TEST(LeaseFeedTest, WhatIsWaitingCanBeTakenUnlessTheFeedIsStopped) {
+  LeaseFeed feed;
+  EXPECT_FALSE(feed.TakeWaiting().has_value());
+  feed.OnLeased(Deliveries({1, 2}, true));
+  EXPECT_EQ(feed.TakeWaiting()->token().delivery_id(), 1u);
+  feed.Stop();
+  EXPECT_FALSE(feed.TakeWaiting().has_value());
+  EXPECT_TRUE(std::holds_alternative<LeaseFeed::Stopped>(**Ask(feed)));
+}
+
 TEST(LeaseFeedTest, NewCreditMakesAnEarlierEndVoid) {
   LeaseFeed feed;
   feed.OnLeased(Deliveries({}, true));

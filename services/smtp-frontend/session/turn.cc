@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <asio/steady_timer.hpp>
 #include <chrono>
+#include <deque>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "services/common/base/check.h"
 #include "services/common/base/message_id.h"
 #include "services/common/net/await.h"
 #include "services/common/observe/log.h"
@@ -21,12 +23,15 @@ namespace {
 
 using dequeue::v1::AtrnEnding;
 
-// Deliveries that wait here while one is sent, so that the peer never waits for the spool.
-constexpr int32_t kCredit = 4;
+// Deliveries that wait here while one is sent, so that the peer never waits for the spool; and how
+// many are asked for at a time.
+constexpr int32_t kCredit = 8;
+constexpr int32_t kCreditStep = 4;
+// Outcomes on their way to the spool, of messages that were refused before their end of data.
+constexpr size_t kRecordsMax = 4;
 constexpr absl::Duration kLeaseDuration = absl::Minutes(5);
 constexpr std::chrono::seconds kRenewInterval(100);
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
-constexpr int kSettleTries = 3;
 
 net::SmtpClientOptions ClientOptions(const SessionEnvironment& environment, bool allow_chunking) {
   const absl::Duration idle = environment.timeouts.idle;
@@ -67,6 +72,14 @@ absl::string_view EndingName(AtrnEnding ending) {
 
 }  // namespace
 
+// A message that the peer is offered, until its outcome is known.
+struct Turn::Offer {
+  spool::v1::LeasedDelivery delivery;
+  std::unique_ptr<spool::SpooledContent> rest;  // null: the content came with the delivery
+  std::string first_piece;
+  absl::string_view content;  // or its first piece
+};
+
 // The lease stream of the queue in progress, and what keeps its leases alive.
 struct Turn::Leases : std::enable_shared_from_this<Leases> {
   explicit Leases(const asio::any_io_executor& executor) : timer(executor) {}
@@ -76,7 +89,7 @@ struct Turn::Leases : std::enable_shared_from_this<Leases> {
     timer.async_wait([weak = weak_from_this()](const asio::error_code& error) {
       const std::shared_ptr<Leases> self = weak.lock();
       if (error || self == nullptr) return;
-      if (self->current.has_value()) self->stream->Renew(*self->current);
+      for (const auto& offer : self->offers) self->stream->Renew(offer->delivery.token());
       for (const spool::v1::LeaseToken& token : self->set_aside) self->stream->Renew(token);
       for (const spool::v1::LeaseToken& token : self->feed->WaitingTokens()) {
         self->stream->Renew(token);
@@ -88,7 +101,9 @@ struct Turn::Leases : std::enable_shared_from_this<Leases> {
   const std::shared_ptr<LeaseFeed> feed = std::make_shared<LeaseFeed>();
   std::unique_ptr<spool::LeaseStream> stream;
   asio::steady_timer timer;
-  std::optional<spool::v1::LeaseToken> current;  // of the message in progress
+  int32_t taken = 0;  // since credit was given
+  // At most two: one whose end of data is sent, and one behind it.
+  std::deque<std::shared_ptr<const Offer>> offers;
   // Not to be offered in this session: kept leased until its end, lest they come again at once.
   std::vector<spool::v1::LeaseToken> set_aside;
 };
@@ -100,7 +115,8 @@ Turn::Turn(const SessionEnvironment& environment, net::Stream& stream, Options o
       options_(std::move(options)),
       session_(session),
       watch_(std::move(watch)),
-      client_(stream_, ClientOptions(environment, options_.grant.allow_chunking())) {}
+      client_(stream_, ClientOptions(environment, options_.grant.allow_chunking())),
+      records_(environment, options_.session_id) {}
 
 Turn::~Turn() { watch_->SetOnRevoked(nullptr); }
 
@@ -176,17 +192,32 @@ asio::awaitable<std::optional<AtrnEnding>> Turn::SendQueue(
   watch_->SetOnRevoked([feed = leases_->feed] { feed->Stop(); });
   leases_->stream->AddCredit(kCredit);
   std::optional<AtrnEnding> ending = co_await SendLeased(granted);
-  // The last settlement needs its lease; the others end with the stream.
-  const absl::Status settled = co_await AwaitSettled();
+  co_await client_.Finish();
+  // The last settlements need their leases; the others end with the stream.
+  const absl::Status recorded = co_await records_.AwaitAll();
   leases_.reset();
-  if (!settled.ok()) ending = dequeue::v1::ATRN_ENDING_STORE_AWAY;
+  if (!recorded.ok()) {
+    detail_ = std::string(recorded.message());
+    ending = dequeue::v1::ATRN_ENDING_STORE_AWAY;
+  } else if (!ending.has_value() && client_.end().has_value()) {
+    ending = EndingOfClient();
+  }
   co_return ending;
 }
 
 asio::awaitable<std::optional<AtrnEnding>> Turn::SendLeased(
     const dequeue::v1::GrantedQueue& granted) {
   while (true) {
-    LeaseFeed::Next next = co_await NextDelivery();
+    LeaseFeed::Next next;
+    if (std::optional<spool::v1::LeasedDelivery> waiting = leases_->feed->TakeWaiting()) {
+      next = *std::move(waiting);
+    } else {
+      // Nothing to send behind the message whose answer is due. When that has come, more may be
+      // here, or a reason to stop.
+      co_await client_.Finish();
+      if (client_.end().has_value()) co_return EndingOfClient();
+      next = co_await NextDelivery();
+    }
     if (std::holds_alternative<LeaseFeed::Drained>(next)) co_return std::nullopt;
     if (std::holds_alternative<LeaseFeed::Stopped>(next)) {
       const bool is_drain = watch_->cause() == AtrnWatch::Cause::kDrain;
@@ -197,17 +228,19 @@ asio::awaitable<std::optional<AtrnEnding>> Turn::SendLeased(
       detail_ = closed->status.ToString();
       co_return dequeue::v1::ATRN_ENDING_STORE_AWAY;
     }
-    const auto& delivery = std::get<spool::v1::LeasedDelivery>(next);
-    leases_->feed->ExpectMore();
-    leases_->stream->AddCredit(1);
+    auto& delivery = std::get<spool::v1::LeasedDelivery>(next);
+    if (++leases_->taken == kCreditStep) {
+      leases_->taken = 0;
+      leases_->feed->ExpectMore();
+      leases_->stream->AddCredit(kCreditStep);
+    }
     const bool is_new = tried_.insert(delivery.token().delivery_id()).second;
     if (!is_new || !IsGranted(delivery, granted)) {
       leases_->set_aside.push_back(delivery.token());
       continue;
     }
     ++message_count_;
-    leases_->current = delivery.token();
-    const std::optional<AtrnEnding> ending = co_await Deliver(delivery);
+    const std::optional<AtrnEnding> ending = co_await Deliver(std::move(delivery));
     if (ending.has_value()) co_return ending;
     Report();
   }
@@ -256,69 +289,91 @@ bool Turn::IsGranted(const spool::v1::LeasedDelivery& delivery,
   return true;
 }
 
-asio::awaitable<std::optional<AtrnEnding>> Turn::Deliver(
-    const spool::v1::LeasedDelivery& delivery) {
-  absl::string_view content = delivery.inline_content();
-  std::unique_ptr<spool::SpooledContent> rest;
-  std::string first_piece;
-  if (content.empty()) {
-    rest = std::make_unique<spool::SpooledContent>(*environment_.spool, delivery.message_id(),
-                                                   static_cast<size_t>(delivery.content_bytes()));
-    const absl::StatusOr<net::ContentPiece> piece = co_await rest->Next();
+asio::awaitable<std::optional<AtrnEnding>> Turn::Deliver(spool::v1::LeasedDelivery delivery) {
+  auto offer = std::make_shared<Offer>();
+  offer->delivery = std::move(delivery);
+  const spool::v1::LeaseToken& token = offer->delivery.token();
+  offer->content = offer->delivery.inline_content();
+  if (offer->content.empty()) {
+    co_await client_.Flush();  // the message ahead does not wait for the store
+    offer->rest = std::make_unique<spool::SpooledContent>(
+        *environment_.spool, offer->delivery.message_id(),
+        static_cast<size_t>(offer->delivery.content_bytes()));
+    const absl::StatusOr<net::ContentPiece> piece = co_await offer->rest->Next();
     if (!piece.ok()) {
       detail_ = piece.status().ToString();
       TURNPIKE_LOG(kError, "content not readable",
                    {{"session", options_.session_id},
-                    {"delivery", delivery.token().delivery_id()},
+                    {"delivery", token.delivery_id()},
                     {"error", detail_}});
       const bool is_of_this_message =
           absl::IsNotFound(piece.status()) || absl::IsDataLoss(piece.status());
-      leases_->set_aside.push_back(delivery.token());
+      leases_->set_aside.push_back(token);
       if (is_of_this_message) co_return std::nullopt;
       co_return dequeue::v1::ATRN_ENDING_STORE_AWAY;
     }
-    first_piece = std::string(piece->bytes);
-    content = first_piece;
+    offer->first_piece = std::string(piece->bytes);
+    offer->content = offer->first_piece;
   }
   smtp::HeaderScan scan;
-  scan.Feed(content);
+  scan.Feed(offer->content);
   smtp::HeaderFacts facts = scan.facts();
-  if (rest != nullptr) {
-    facts.body_has_8bit = spooled::AssumeFacts(delivery.envelope()).body_has_8bit;
+  if (offer->rest != nullptr) {
+    facts.body_has_8bit = spooled::AssumeFacts(offer->delivery.envelope()).body_has_8bit;
   }
-  absl::StatusOr<smtp::OutgoingMessage> message = spooled::MakeOutgoingMessage(delivery, facts);
+  absl::StatusOr<smtp::OutgoingMessage> message =
+      spooled::MakeOutgoingMessage(offer->delivery, facts);
   if (!message.ok()) {
     TURNPIKE_LOG(kError, "envelope not understood",
                  {{"session", options_.session_id},
-                  {"delivery", delivery.token().delivery_id()},
+                  {"delivery", token.delivery_id()},
                   {"error", message.status().ToString()}});
-    leases_->set_aside.push_back(delivery.token());
+    leases_->set_aside.push_back(token);
     co_return std::nullopt;
   }
   net::SmtpTransaction transaction{
-      .message = *std::move(message), .content = content, .rest = rest.get()};
+      .message = *std::move(message), .content = offer->content, .rest = offer->rest.get()};
   // The message before this one is on record before this one can become the peer's. (DQ-34)
-  transaction.before_end_of_data = [this, token = delivery.token()] { return MayEndData(token); };
-  TurnAttempt attempt;
-  attempt.outcomes = co_await client_.Send(std::move(transaction));
-  attempt.host = host_;
-  attempt.peer_notifies = client_.engine().capabilities().dsn;
-  attempt.content = content;
-  attempt.content_is_complete = rest == nullptr;
-  // One that was refused before its end of data has not waited for the one before it.
-  const absl::Status settled = co_await AwaitSettled();
-  Record(delivery, attempt);
-  if (!settled.ok()) co_return dequeue::v1::ATRN_ENDING_STORE_AWAY;
+  transaction.before_end_of_data = [this, offer] { return MayEndData(offer); };
+  net::SmtpClient::OnOutcomes on_outcomes = [this,
+                                             offer](std::vector<smtp::RecipientOutcome> outcomes) {
+    OnOutcomes(*offer, std::move(outcomes));
+  };
+  leases_->offers.push_back(offer);
+  co_await client_.Begin(std::move(transaction), std::move(on_outcomes));
   if (client_.end().has_value()) co_return EndingOfClient();
+  // Those that are refused before their end of data wait for nothing else.
+  if (records_.size() >= kRecordsMax) {
+    co_await client_.Flush();
+    const absl::Status recorded = co_await records_.AwaitAll();
+    if (!recorded.ok()) {
+      detail_ = std::string(recorded.message());
+      co_return dequeue::v1::ATRN_ENDING_STORE_AWAY;
+    }
+  }
   co_return std::nullopt;
 }
 
-asio::awaitable<absl::Status> Turn::MayEndData(spool::v1::LeaseToken token) {
-  if (!leases_->feed->IsHeld(token)) {
+asio::awaitable<absl::Status> Turn::MayEndData(std::shared_ptr<const Offer> offer) {
+  // The answer to the message ahead has come before any to this one.
+  TURNPIKE_CHECK(leases_->offers.front() == offer);
+  if (!leases_->feed->IsHeld(offer->delivery.token())) {
     detail_ = "the lease is lost";
     co_return absl::AbortedError(detail_);
   }
-  co_return co_await AwaitSettled();
+  const absl::Status recorded = co_await records_.AwaitAll();
+  if (!recorded.ok()) detail_ = std::string(recorded.message());
+  co_return recorded;
+}
+
+void Turn::OnOutcomes(const Offer& offer, std::vector<smtp::RecipientOutcome> outcomes) {
+  TURNPIKE_CHECK(leases_->offers.front().get() == &offer);
+  leases_->offers.pop_front();
+  Record(offer.delivery, {.outcomes = std::move(outcomes),
+                          .host = host_,
+                          .peer_notifies = client_.engine().capabilities().dsn,
+                          .content = offer.content,
+                          .content_is_complete = offer.rest == nullptr});
 }
 
 void Turn::Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& attempt) {
@@ -355,43 +410,7 @@ void Turn::Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& 
                 {"returned", result.returned},
                 {"reply", attempt.outcomes.empty() ? "" : attempt.outcomes[0].reply.ToString()}});
   if (!result.is_worth_recording()) return leases_->stream->HandBack(delivery.token());
-  settlement_ = std::move(result.settlement);
-  StartSettle();
-}
-
-void Turn::StartSettle() {
-  settled_ = std::make_shared<OneShot<SettleResult>>();
-  environment_.spool->Settle(
-      settlement_, absl::Now() + environment_.timeouts.store,
-      [settled = settled_](SettleResult result) { settled->Set(std::move(result)); });
-}
-
-asio::awaitable<absl::Status> Turn::AwaitSettled() {
-  for (int tries = 1; settled_ != nullptr; ++tries) {
-    net::StartOperation<SettleResult> start =
-        [settled = std::move(settled_)](absl::AnyInvocable<void(SettleResult)> done) {
-          settled->WhenSet(std::move(done));
-        };
-    settled_ = nullptr;
-    const SettleResult result = co_await net::Await<SettleResult>(std::move(start));
-    const bool has_failed = result.ok() && *result == spool::v1::SETTLE_OUTCOME_FAILED;
-    if (has_failed && tries < kSettleTries) {
-      StartSettle();
-      continue;
-    }
-    const bool is_settled = result.ok() && (*result == spool::v1::SETTLE_OUTCOME_SETTLED ||
-                                            *result == spool::v1::SETTLE_OUTCOME_GONE);
-    if (is_settled) co_return absl::OkStatus();
-    detail_ = result.ok() ? absl::StrCat("not settled: ", *result) : result.status().ToString();
-    TURNPIKE_LOG(kError, "outcome not recorded, the message may go out twice",
-                 {{"session", options_.session_id},
-                  {"delivery", settlement_.token().delivery_id()},
-                  {"error", detail_}});
-    // Somebody else has the lease: that is over, and no reason to stop here.
-    if (result.ok() && *result == spool::v1::SETTLE_OUTCOME_LOST) co_return absl::OkStatus();
-    co_return absl::UnavailableError(detail_);
-  }
-  co_return absl::OkStatus();
+  records_.Add(std::move(result.settlement));
 }
 
 AtrnEnding Turn::EndingOfClient() const {

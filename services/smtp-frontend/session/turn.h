@@ -21,7 +21,7 @@
 #include "services/smtp-frontend/session/atrn_watch.h"
 #include "services/smtp-frontend/session/environment.h"
 #include "services/smtp-frontend/session/lease_feed.h"
-#include "services/smtp-frontend/session/one_shot.h"
+#include "services/smtp-frontend/session/turn_records.h"
 
 namespace turnpike::frontend {
 
@@ -52,8 +52,8 @@ class Turn {
   bool is_opening() const { return is_opening_; }
 
  private:
-  using SettleResult = absl::StatusOr<spool::v1::SettleOutcome>;
   struct Leases;
+  struct Offer;
 
   asio::awaitable<dequeue::v1::AtrnEnding> SendAll();
   // Sends what one queue holds. No ending: it is empty, and the next may follow.
@@ -63,16 +63,15 @@ class Turn {
       const dequeue::v1::GrantedQueue& granted);
   asio::awaitable<absl::StatusOr<int64_t>> CountMessages(const spool::v1::QueueName& queue);
   asio::awaitable<LeaseFeed::Next> NextDelivery();
-  // Offers one message and records what became of it. An ending: nothing more can be sent.
+  // Offers one message to the peer; what becomes of it is recorded as soon as it is known, which
+  // may be when the next message is on its way. An ending: nothing more can be sent.
   asio::awaitable<std::optional<dequeue::v1::AtrnEnding>> Deliver(
-      const spool::v1::LeasedDelivery& delivery);
-  asio::awaitable<absl::Status> MayEndData(spool::v1::LeaseToken token);
+      spool::v1::LeasedDelivery delivery);
+  asio::awaitable<absl::Status> MayEndData(std::shared_ptr<const Offer> offer);
   bool IsGranted(const spool::v1::LeasedDelivery& delivery,
                  const dequeue::v1::GrantedQueue& granted) const;
+  void OnOutcomes(const Offer& offer, std::vector<smtp::RecipientOutcome> outcomes);
   void Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& attempt);
-  void StartSettle();
-  // Waits until the last settlement is durable; an error: it is not known to be.
-  asio::awaitable<absl::Status> AwaitSettled();
   dequeue::v1::AtrnEnding EndingOfClient() const;
   void Report();
 
@@ -87,11 +86,10 @@ class Turn {
   bool is_opening_ = true;
   dequeue::v1::AtrnProgress totals_;
   absl::Time last_report_;
-  int64_t message_count_ = 0;                       // leased in this session, over all queues
-  std::shared_ptr<Leases> leases_;                  // of the queue in progress
-  spool::v1::Settlement settlement_;                // being recorded, if `settled_`
-  std::shared_ptr<OneShot<SettleResult>> settled_;  // null: nothing is being recorded
-  absl::flat_hash_set<uint64_t> tried_;             // delivery ids
+  int64_t message_count_ = 0;       // leased in this session, over all queues
+  std::shared_ptr<Leases> leases_;  // of the queue in progress
+  TurnRecords records_;
+  absl::flat_hash_set<uint64_t> tried_;  // delivery ids
 };
 
 }  // namespace turnpike::frontend

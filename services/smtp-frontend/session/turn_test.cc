@@ -66,6 +66,22 @@ std::string TakeMessage(TestPeer& peer, absl::string_view rcpt_reply = "250 OK")
   return dialogue;
 }
 
+// The commands of a pipelined envelope; not answered yet.
+std::string TakeEnvelope(TestPeer& peer) {
+  std::string dialogue = peer.ReadLine();
+  absl::StrAppend(&dialogue, "|", peer.ReadLine());
+  EXPECT_EQ(peer.ReadLine(), "DATA");
+  return dialogue;
+}
+
+std::string Envelope(absl::string_view recipient, int number) {
+  return absl::StrCat("MAIL FROM:<sender@elsewhere.example> SIZE=", Content(number).size(),
+                      "|RCPT TO:<", recipient, "@gw.example>");
+}
+
+constexpr char kPipelining[] = "250-in\r\n250-PIPELINING\r\n250 SIZE 1000000\r\n";
+constexpr char kGo[] = "250 OK\r\n250 OK\r\n354 go\r\n";
+
 dequeue::FakeDequeue::AtrnRecord EndOf(TestFrontend& frontend) {
   EXPECT_TRUE(Eventually([&] {
     const auto records = frontend.dequeue().atrn_records();
@@ -145,6 +161,91 @@ TEST(TurnTest, EachMessageIsOnRecordBeforeTheEndOfTheNext) {
   EXPECT_TRUE(absl::EndsWith(absl::StrCat(seen, peer.ReadTo(".")), "message 2\r\n.\r\n"));
   peer.Send("250 taken\r\n");
   EXPECT_EQ(peer.ReadLine(), "QUIT");
+}
+
+TEST(TurnTest, NextEnvelopeComesBehindTheEndOfDataWherePipeliningIsOffered) {
+  TestFrontend frontend;
+  for (int i = 0; i < 12; ++i) Hold(frontend.spool(), absl::StrCat("u", i), Content(10));
+  TestPeer peer(frontend.AddressOf("odmr"));
+  Turn(frontend, peer);
+  Serve(peer, kPipelining);
+  EXPECT_EQ(TakeEnvelope(peer), Envelope("u0", 10));
+  for (int i = 0; i < 12; ++i) {
+    peer.Send(kGo);
+    EXPECT_EQ(peer.ReadTo("."), Stuffed(10));
+    // Nothing is answered yet, and the next one is here.
+    if (i < 11) {
+      EXPECT_EQ(TakeEnvelope(peer), Envelope(absl::StrCat("u", i + 1), 10));
+    }
+    peer.Send("250 taken\r\n");
+  }
+  EXPECT_EQ(peer.ReadLine(), "QUIT");
+  peer.Send("221 bye\r\n");
+  EXPECT_EQ(EndOf(frontend).end->totals().delivered(), 12);
+  EXPECT_TRUE(frontend.spool().deliveries().empty());
+}
+
+TEST(TurnTest, EachMessageIsOnRecordBeforeTheEndOfTheOneThatWasBegunBehindIt) {
+  TestFrontend frontend;
+  Hold(frontend.spool(), "a", Content(1));
+  Hold(frontend.spool(), "b", Content(2));
+  TestPeer peer(frontend.AddressOf("odmr"));
+  Turn(frontend, peer);
+  Serve(peer, kPipelining);
+  TakeEnvelope(peer);
+  peer.Send(kGo);
+  EXPECT_EQ(peer.ReadTo("."), Stuffed(1));
+  EXPECT_EQ(TakeEnvelope(peer), Envelope("b", 2));
+  frontend.spool().HoldAnswers();
+  peer.Send(absl::StrCat("250 taken\r\n", kGo));
+  ASSERT_TRUE(Eventually([&] { return frontend.spool().settlements().size() == 1; }));
+  std::string seen;
+  while (!peer.IsSilentFor(200)) absl::StrAppend(&seen, peer.ReadLine(), "\r\n");
+  EXPECT_FALSE(absl::StrContains(seen, "\r\n.\r\n"));
+  frontend.spool().ReleaseAnswers();
+  EXPECT_EQ(absl::StrCat(seen, peer.ReadTo(".")), Stuffed(2));
+  peer.Send("250 taken\r\n");
+  EXPECT_EQ(peer.ReadLine(), "QUIT");
+}
+
+TEST(TurnTest, ConnectionLostBehindAnEndOfDataMakesOnlyThatMessageUnknown) {
+  TestFrontend frontend;
+  Hold(frontend.spool(), "a", Content(1));
+  Hold(frontend.spool(), "b", Content(2));
+  TestPeer peer(frontend.AddressOf("odmr"));
+  Turn(frontend, peer);
+  Serve(peer, kPipelining);
+  TakeEnvelope(peer);
+  peer.Send(kGo);
+  EXPECT_EQ(peer.ReadTo("."), Stuffed(1));
+  TakeEnvelope(peer);
+  peer.Reset();
+  EXPECT_EQ(EndOf(frontend).end->ending(), dequeue::v1::ATRN_ENDING_LOST);
+  const std::vector<spool::v1::Settlement> settlements = frontend.spool().settlements();
+  ASSERT_EQ(settlements.size(), 1u);
+  EXPECT_EQ(settlements[0].outcomes(0).disposition(), spool::v1::DISPOSITION_UNKNOWN);
+  ASSERT_TRUE(Eventually([&] { return HeldCount(frontend) == 2; }));
+  EXPECT_TRUE(frontend.spool().deliveries()[0].outcome_unknown());
+  EXPECT_FALSE(frontend.spool().deliveries()[1].outcome_unknown());
+}
+
+TEST(TurnTest, RefusedRecipientsBehindOneAnotherAreAllReturned) {
+  TestFrontend frontend;
+  for (int i = 0; i < 10; ++i) Hold(frontend.spool(), absl::StrCat("u", i), Content(1));
+  TestPeer peer(frontend.AddressOf("odmr"));
+  Turn(frontend, peer);
+  Serve(peer, kPipelining);
+  for (int i = 0; i < 10; ++i) {
+    TakeEnvelope(peer);
+    peer.Send("250 OK\r\n550 5.1.1 no such user\r\n503 nobody\r\n");
+    if (i == 9) break;
+    EXPECT_EQ(peer.ReadLine(), "RSET");
+    peer.Send("250 OK\r\n");
+  }
+  EXPECT_EQ(peer.ReadLine(), "QUIT");
+  peer.Send("221 bye\r\n");
+  EXPECT_EQ(EndOf(frontend).end->totals().returned(), 10);
+  EXPECT_TRUE(frontend.spool().deliveries().size() == 10u) << "the notifications";
 }
 
 TEST(TurnTest, OutcomeThatCannotBeRecordedEndsTheSessionBeforeTheNextMessage) {

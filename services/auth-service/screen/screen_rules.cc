@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/time_util.h"
-#include "services/auth-service/core/crypto.h"
+#include "services/common/credentials/crypto.h"
 #include "services/common/smtp/address.h"
 #include "services/common/smtp/domain_name.h"
 
@@ -60,16 +60,15 @@ ScreenRules ScreenRules::From(const config::v1::DynamicScreening& config) {
 }
 
 bool ScreenRules::IsAllowed(const net::IpAddress& address) const {
-  return std::any_of(
-      allowed.begin(), allowed.end(),
-      [&address](const net::IpNetwork& network) { return network.Contains(address); });
+  return std::any_of(allowed.begin(), allowed.end(), [&address](const net::IpNetwork& network) {
+    return network.Contains(address);
+  });
 }
 
 bool ScreenRules::OverlapsAllowed(const net::IpNetwork& network) const {
-  return std::any_of(
-      allowed.begin(), allowed.end(), [&network](const net::IpNetwork& each) {
-        return each.Contains(network.address()) || network.Contains(each.address());
-      });
+  return std::any_of(allowed.begin(), allowed.end(), [&network](const net::IpNetwork& each) {
+    return each.Contains(network.address()) || network.Contains(each.address());
+  });
 }
 
 net::IpNetwork ScreenedNetwork(const net::IpAddress& address) {
@@ -86,9 +85,8 @@ std::string NormalUser(absl::string_view user) {
 
 uint32_t MarkOf(const LoginAttempt& attempt) {
   if (attempt.password_mark.empty()) return 0;
-  const std::string digest =
-      Sha256(absl::StrCat(NormalUser(attempt.user), absl::string_view("\0", 1),
-                          attempt.password_mark));
+  const std::string digest = Sha256(
+      absl::StrCat(NormalUser(attempt.user), absl::string_view("\0", 1), attempt.password_mark));
   uint32_t mark = 0;
   for (size_t i = 0; i < sizeof(mark); ++i) {
     mark = mark << 8 | static_cast<uint8_t>(digest[i]);
@@ -99,8 +97,8 @@ uint32_t MarkOf(const LoginAttempt& attempt) {
 FailureEffect AddFailure(const ScreenRules& rules, uint32_t mark, absl::Time now,
                          WatchRecord& watch) {
   Forget(now - rules.window, watch);
-  if (mark != 0 && std::find(watch.marks().begin(), watch.marks().end(), mark) !=
-                       watch.marks().end()) {
+  if (mark != 0 &&
+      std::find(watch.marks().begin(), watch.marks().end(), mark) != watch.marks().end()) {
     return FailureEffect::kRepeated;
   }
   const int64_t time = absl::ToUnixSeconds(now);
@@ -121,8 +119,8 @@ BlockRecord NextBlock(const ScreenRules& rules, const std::optional<BlockRecord>
   BlockRecord block;
   block.set_reason(std::string(reason));
   block.set_begin_time(absl::ToUnixSeconds(now));
-  const bool is_remembered = earlier.has_value() && TimeToKeep(rules, *earlier, now) >
-                                                        std::optional(absl::ZeroDuration());
+  const bool is_remembered =
+      earlier.has_value() && TimeToKeep(rules, *earlier, now) > std::optional(absl::ZeroDuration());
   block.set_times(is_remembered ? std::min(earlier->times(), 1'000) + 1 : 1);
   absl::Duration time = rules.block_time;
   for (int i = 1; i < block.times() && time < rules.block_time_max; ++i) time *= 2;

@@ -82,8 +82,7 @@ TEST(ScreenRulesTest, OneIpv4AddressOrOneIpv6SubnetIsOneClient) {
   EXPECT_EQ(ScreenedNetwork(*net::IpAddress::Parse("192.0.2.1")).ToString(), "192.0.2.1/32");
   EXPECT_EQ(ScreenedNetwork(*net::IpAddress::Parse("2001:db8:1:2:3::4")).ToString(),
             "2001:db8:1:2::/64");
-  EXPECT_EQ(ScreenedNetwork(*net::IpAddress::Parse("::ffff:192.0.2.1")).ToString(),
-            "192.0.2.1/32");
+  EXPECT_EQ(ScreenedNetwork(*net::IpAddress::Parse("::ffff:192.0.2.1")).ToString(), "192.0.2.1/32");
 }
 
 TEST(ScreenRulesTest, AllowedNetworksAreNeverBlockedNotEvenInPart) {

@@ -106,7 +106,7 @@ asio::awaitable<void> SmtpClient::StartTls() {
 
 asio::awaitable<bool> SmtpClient::Handshake() {
   const absl::Status status = co_await stream_.StartTlsAsClient(
-      options_.tls_context, options_.tls_server_name, absl::Now() + options_.timeouts.command);
+      options_.tls_context, options_.tls_peer, absl::Now() + options_.timeouts.command);
   if (!status.ok()) End(Cause::kTlsFailed, smtp::Reply(smtp::kTlsUnavailable, status.message()));
   co_return status.ok();
 }

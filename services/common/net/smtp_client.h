@@ -30,6 +30,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/common/net/stream.h"
+#include "services/common/net/tls_peer.h"
 #include "services/common/smtp/client_engine.h"
 
 namespace turnpike::net {
@@ -56,7 +57,7 @@ struct SmtpClientOptions {
   SmtpTimeouts timeouts;
   SmtpTls tls = SmtpTls::kNone;
   std::shared_ptr<const TlsContext> tls_context;  // set unless kNone
-  std::string tls_server_name;                    // SNI, and what a verifying context checks
+  TlsPeer tls_peer;                               // whom TLS is with, and how we know
   SaslClient* sasl = nullptr;                     // null: no AUTH. Outlives the client
 };
 

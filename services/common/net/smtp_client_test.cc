@@ -112,7 +112,7 @@ class SmtpClientTest : public ::testing::Test {
     options_.tls = tls;
     options_.tls_context = verify ? *TlsContext::ForVerifyingClient(files.certificate_file)
                                   : *TlsContext::ForUnverifyingClient();
-    options_.tls_server_name = name;
+    options_.tls_peer.server_name = name;
   }
 
   asio::io_context context_;

@@ -1,10 +1,13 @@
 // Streams by TLS.
 #include <gtest/gtest.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
 
 #include <asio/io_context.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
 #include <chrono>
+#include <cstdio>
 #include <memory>
 #include <string>
 #include <utility>
@@ -36,9 +39,24 @@ asio::awaitable<void> ShakeHandsAsServer(Stream* stream, Context context, absl::
   *result = co_await stream->StartTlsAsServer(std::move(context), deadline);
 }
 
-asio::awaitable<void> ShakeHandsAsClient(Stream* stream, Context context, std::string name,
+asio::awaitable<void> ShakeHandsAsClient(Stream* stream, Context context, TlsPeer peer,
                                          absl::Status* result) {
-  *result = co_await stream->StartTlsAsClient(std::move(context), name, Soon());
+  *result = co_await stream->StartTlsAsClient(std::move(context), std::move(peer), Soon());
+}
+
+// A DANE-EE record with the SHA-256 digest of a PEM file's certificate.
+TlsaRecord TlsaOf(const std::string& certificate_file) {
+  FILE* file = fopen(certificate_file.c_str(), "r");
+  X509* certificate = PEM_read_X509(file, nullptr, nullptr, nullptr);
+  fclose(file);
+  unsigned char digest[EVP_MAX_MD_SIZE];
+  unsigned int size = 0;
+  EXPECT_EQ(X509_digest(certificate, EVP_sha256(), digest, &size), 1);
+  X509_free(certificate);
+  return {.usage = 3,
+          .selector = 0,
+          .matching_type = 1,
+          .data = std::string(reinterpret_cast<char*>(digest), size)};
 }
 
 asio::awaitable<void> Write(Stream* stream, std::string bytes) {
@@ -84,7 +102,8 @@ class StreamTlsTest : public ::testing::Test {
     absl::Status at_server;
     absl::Status at_client;
     RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &at_server),
-             ShakeHandsAsClient(client_.get(), client_context_, "mx.example.org", &at_client));
+             ShakeHandsAsClient(client_.get(), client_context_, {.server_name = "mx.example.org"},
+                                &at_client));
     ASSERT_TRUE(at_server.ok()) << at_server;
     ASSERT_TRUE(at_client.ok()) << at_client;
   }
@@ -95,8 +114,40 @@ class StreamTlsTest : public ::testing::Test {
     absl::Status at_client;
     Context context = Valid(TlsContext::ForVerifyingClient(authorities_file));
     RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &at_server),
-             ShakeHandsAsClient(client_.get(), context, name, &at_client));
+             ShakeHandsAsClient(client_.get(), context, {.server_name = name}, &at_client));
     return at_client;
+  }
+
+  // The same with the peer's TLSA records.
+  absl::Status VerifyByDane(TlsPeer peer) {
+    absl::Status at_server;
+    absl::Status at_client;
+    Context context = Valid(TlsContext::ForDaneClient());
+    RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &at_server),
+             ShakeHandsAsClient(client_.get(), context, std::move(peer), &at_client));
+    return at_client;
+  }
+
+  // A second connection between the same two.
+  void Reconnect() {
+    auto [server, client] = testing::ConnectedSockets(context_);
+    server_ = std::make_unique<Stream>(std::move(server));
+    client_ = std::make_unique<Stream>(std::move(client));
+  }
+
+  // Handshakes under a session key, and reads what the server sends with its tickets.
+  void ShakeHandsAndRead(const std::string& session_key) {
+    absl::Status at_server;
+    absl::Status at_client;
+    RunToEnd(context_, ShakeHandsAsServer(server_.get(), server_context_, &at_server),
+             ShakeHandsAsClient(client_.get(), client_context_,
+                                {.server_name = "mx.example.org", .session_key = session_key},
+                                &at_client));
+    ASSERT_TRUE(at_client.ok()) << at_client;
+    std::vector<std::string> reads;
+    absl::Status end;
+    RunToEnd(context_, WriteAndCloseGracefully(server_.get(), "220 mx"),
+             ReadAll(client_.get(), &reads, &end));
   }
 
   asio::io_context context_;
@@ -122,6 +173,50 @@ TEST_F(StreamTlsTest, CarriesMuchAndReportsTheEnd) {
            ReadAll(client_.get(), &reads, &end));
   EXPECT_TRUE(end.ok()) << end;
   EXPECT_EQ(Joined(reads), much);
+}
+
+TEST_F(StreamTlsTest, TlsaRecordDescribesTheCertificate) {
+  const TlsaRecord record = TlsaOf(certificate_.certificate_file);
+  // DANE-EE: the name does not count.
+  const absl::Status status = VerifyByDane({.server_name = "mx.other.example", .tlsa = {record}});
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_TRUE(client_->tls_facts().peer_verified);
+}
+
+TEST_F(StreamTlsTest, OneOfSeveralTlsaRecordsIsEnough) {
+  TlsaRecord other = TlsaOf(certificate_.certificate_file);
+  other.data[0] = static_cast<char>(other.data[0] ^ 1);
+  const absl::Status status = VerifyByDane(
+      {.server_name = "mx.example.org", .tlsa = {other, TlsaOf(certificate_.certificate_file)}});
+  EXPECT_TRUE(status.ok()) << status;
+}
+
+TEST_F(StreamTlsTest, OtherCertificateThanTheTlsaRecordsIsRefused) {
+  TlsaRecord other = TlsaOf(certificate_.certificate_file);
+  other.data[0] = static_cast<char>(other.data[0] ^ 1);
+  EXPECT_EQ(VerifyByDane({.server_name = "mx.example.org", .tlsa = {other}}).code(),
+            absl::StatusCode::kUnauthenticated);
+}
+
+TEST_F(StreamTlsTest, DaneWithoutAUsableRecordIsAnError) {
+  absl::Status result;
+  RunToEnd(context_, ShakeHandsAsClient(client_.get(), Valid(TlsContext::ForDaneClient()),
+                                        {.server_name = "mx.example.org"}, &result));
+  EXPECT_EQ(result.code(), absl::StatusCode::kInvalidArgument);
+}
+
+TEST_F(StreamTlsTest, SessionIsResumedUnderTheSameKeyOnly) {
+  ShakeHandsAndRead("mx [192.0.2.1]:25");
+  EXPECT_FALSE(client_->tls_facts().is_resumed);
+  Reconnect();
+  ShakeHandsAndRead("mx [192.0.2.2]:25");
+  EXPECT_FALSE(client_->tls_facts().is_resumed);
+  Reconnect();
+  ShakeHandsAndRead("mx [192.0.2.1]:25");
+  EXPECT_TRUE(client_->tls_facts().is_resumed);
+  Reconnect();
+  ShakeHandsAndRead("");
+  EXPECT_FALSE(client_->tls_facts().is_resumed);
 }
 
 TEST_F(StreamTlsTest, BothSidesKnowTheSameFacts) {
@@ -154,7 +249,7 @@ TEST_F(StreamTlsTest, TakesTheHandshakeThatIsInTheSocketAlready) {
       co_await ShakeHandsAsServer(stream, std::move(context), result);
     }
   };
-  RunToEnd(context_, ShakeHandsAsClient(client_.get(), client_context_, "", &at_client),
+  RunToEnd(context_, ShakeHandsAsClient(client_.get(), client_context_, {}, &at_client),
            Steps::Later(server_.get(), server_context_, &at_server));
   EXPECT_TRUE(at_server.ok()) << at_server;
   EXPECT_TRUE(at_client.ok()) << at_client;
@@ -212,7 +307,7 @@ TEST_F(StreamTlsTest, VerifyingWithoutANameIsInvalid) {
   RunToEnd(context_,
            ShakeHandsAsClient(client_.get(),
                               Valid(TlsContext::ForVerifyingClient(certificate_.certificate_file)),
-                              "", &result));
+                              {}, &result));
   EXPECT_EQ(result.code(), absl::StatusCode::kInvalidArgument);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 
@@ -25,6 +26,17 @@ constexpr char kOpportunisticCiphers[] =
 
 // A daemon has nobody to ask for the password of a key.
 int NoPassword(char*, int, int, void*) { return 0; }
+
+// Keeps a session that a client may resume, under the connection's own datum. A copy: the end of
+// its connection makes the original unfit for that.
+int KeepSession(SSL* ssl, SSL_SESSION* session) {
+  const auto* key = static_cast<const std::string*>(SSL_get_app_data(ssl));
+  auto* cache = static_cast<TlsSessionCache*>(SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl)));
+  if (key == nullptr || key->empty()) return 0;
+  SavedTlsSession copy(SSL_SESSION_dup(session));
+  if (copy != nullptr) cache->Put(*key, std::move(copy));
+  return 0;  // the original is not ours
+}
 
 absl::Status CheckReadable(const std::string& file) {
   const int descriptor = open(file.c_str(), O_RDONLY | O_CLOEXEC);
@@ -60,6 +72,13 @@ absl::StatusOr<std::shared_ptr<TlsContext>> TlsContext::Create(bool is_server) {
   // One system call for a record's header and body.
   SSL_CTX_set_read_ahead(context, 1);
   SSL_CTX_set_default_passwd_cb(context, NoPassword);
+  if (!is_server) {
+    result->sessions_ = std::make_unique<TlsSessionCache>();
+    SSL_CTX_set_app_data(context, result->sessions_.get());
+    SSL_CTX_set_session_cache_mode(context,
+                                   SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
+    SSL_CTX_sess_set_new_cb(context, KeepSession);
+  }
   if (SSL_CTX_set_cipher_list(context, kCiphers) != 1) {
     return absl::InternalError(absl::StrCat("ciphers: ", TakeTlsError()));
   }
@@ -117,6 +136,21 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::ForVerifyingClient
   }
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
   (*created)->verifies_peer_ = true;
+  return *std::move(created);
+}
+
+absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::ForDaneClient() {
+  absl::StatusOr<std::shared_ptr<TlsContext>> created = Create(/*is_server=*/false);
+  if (!created.ok()) return created.status();
+  SSL_CTX* context = (*created)->context_;
+  if (SSL_CTX_dane_enable(context) != 1) {
+    return absl::InternalError(absl::StrCat("DANE: ", TakeTlsError()));
+  }
+  // Neither names nor dates count where the record is of the certificate itself. [RFC7672 3.1.1]
+  SSL_CTX_dane_set_flags(context, DANE_FLAG_NO_DANE_EE_NAMECHECKS);
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  (*created)->verifies_peer_ = true;
+  (*created)->is_dane_ = true;
   return *std::move(created);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "services/common/net/tls_session_cache.h"
 
 struct ssl_ctx_st;  // OpenSSL's SSL_CTX
 
@@ -33,11 +34,17 @@ class TlsContext {
   static absl::StatusOr<std::shared_ptr<const TlsContext>> ForVerifyingClient(
       const std::string& authorities_file);
 
+  // Insists on a certificate that the peer's TLSA records describe (TlsPeer.tlsa). [RFC7672]
+  static absl::StatusOr<std::shared_ptr<const TlsContext>> ForDaneClient();
+
   TlsContext(const TlsContext&) = delete;
   TlsContext& operator=(const TlsContext&) = delete;
   ~TlsContext();
 
   bool verifies_peer() const { return verifies_peer_; }
+  bool is_dane() const { return is_dane_; }
+  // Sessions that clients of this context may resume; null for servers.
+  TlsSessionCache* sessions() const { return sessions_.get(); }
   ssl_ctx_st* native() const { return context_; }
 
  private:
@@ -46,6 +53,8 @@ class TlsContext {
 
   ssl_ctx_st* const context_;
   bool verifies_peer_ = false;
+  bool is_dane_ = false;
+  std::unique_ptr<TlsSessionCache> sessions_;
 };
 
 // The first error in OpenSSL's queue of this thread, as text; empties the queue.

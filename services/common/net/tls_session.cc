@@ -101,22 +101,53 @@ absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::ForServer(
 }
 
 absl::StatusOr<std::unique_ptr<TlsSession>> TlsSession::ForClient(
-    std::shared_ptr<const TlsContext> context, int descriptor, const std::string& server_name) {
+    std::shared_ptr<const TlsContext> context, int descriptor, TlsPeer peer) {
   absl::StatusOr<std::unique_ptr<TlsSession>> session = Create(std::move(context), descriptor);
   if (!session.ok()) return session;
   SSL* ssl = (*session)->ssl_;
   SSL_set_connect_state(ssl);
-  const bool verifies = (*session)->context_->verifies_peer();
-  if (server_name.empty()) {
-    if (verifies) return absl::InvalidArgumentError("a verified peer needs a name");
-    return session;
-  }
-  const bool is_address = IpAddress::Parse(server_name).ok();
-  if ((!is_address && SSL_set_tlsext_host_name(ssl, server_name.c_str()) != 1) ||
-      (verifies && !RequireName(ssl, server_name, is_address))) {
-    return absl::InvalidArgumentError(absl::StrCat("TLS server name: ", TakeTlsError()));
+  const absl::Status status = (*session)->SetPeer(peer);
+  if (!status.ok()) return status;
+  (*session)->session_key_ = std::move(peer.session_key);
+  SSL_set_app_data(ssl, &(*session)->session_key_);
+  if (const SavedTlsSession saved =
+          (*session)->context_->sessions()->Take((*session)->session_key_);
+      saved != nullptr) {
+    SSL_set_session(ssl, saved.get());
   }
   return session;
+}
+
+absl::Status TlsSession::SetPeer(const TlsPeer& peer) {
+  if (context_->is_dane()) return SetTlsaRecords(peer);
+  const std::string& name = peer.server_name;
+  const bool verifies = context_->verifies_peer();
+  if (name.empty()) {
+    return verifies ? absl::InvalidArgumentError("a verified peer needs a name") : absl::OkStatus();
+  }
+  const bool is_address = IpAddress::Parse(name).ok();
+  if ((!is_address && SSL_set_tlsext_host_name(ssl_, name.c_str()) != 1) ||
+      (verifies && !RequireName(ssl_, name, is_address))) {
+    return absl::InvalidArgumentError(absl::StrCat("TLS server name: ", TakeTlsError()));
+  }
+  return absl::OkStatus();
+}
+
+// [RFC7672 3.2.2] The host's own name is set with the records.
+absl::Status TlsSession::SetTlsaRecords(const TlsPeer& peer) {
+  if (SSL_dane_enable(ssl_, peer.server_name.c_str()) != 1 ||
+      (!peer.other_name.empty() && SSL_add1_host(ssl_, peer.other_name.c_str()) != 1)) {
+    return absl::InvalidArgumentError(absl::StrCat("TLS server name: ", TakeTlsError()));
+  }
+  bool has_usable = false;
+  for (const TlsaRecord& record : peer.tlsa) {
+    has_usable |= SSL_dane_tlsa_add(ssl_, record.usage, record.selector, record.matching_type,
+                                    reinterpret_cast<const unsigned char*>(record.data.data()),
+                                    record.data.size()) > 0;
+  }
+  ERR_clear_error();
+  return has_usable ? absl::OkStatus()
+                    : absl::InvalidArgumentError("none of the TLSA records can be used");
 }
 
 const bio_method_st* TlsSession::SocketMethod() {
@@ -226,6 +257,7 @@ TlsFacts TlsSession::Facts() const {
   TlsFacts facts;
   facts.protocol = SSL_get_version(ssl_);
   facts.cipher = SSL_get_cipher_name(ssl_);
+  facts.is_resumed = SSL_session_reused(ssl_) == 1;
   facts.exporter_binding = ExporterBinding(ssl_);
   X509* const peer = SSL_get0_peer_certificate(ssl_);
   if (peer != nullptr) {

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "services/common/net/stream.h"
+#include "services/common/net/tls_peer.h"
 
 struct ssl_st;  // OpenSSL's SSL
 struct bio_st;  // and BIO
@@ -31,10 +32,9 @@ class TlsSession {
 
   static absl::StatusOr<std::unique_ptr<TlsSession>> ForServer(
       std::shared_ptr<const TlsContext> context, int descriptor);
-  // `server_name` for SNI, and for the check of the certificate if the context makes one
-  // (INVALID_ARGUMENT without a name then).
+  // INVALID_ARGUMENT when the context checks certificates and `peer` does not say what for.
   static absl::StatusOr<std::unique_ptr<TlsSession>> ForClient(
-      std::shared_ptr<const TlsContext> context, int descriptor, const std::string& server_name);
+      std::shared_ptr<const TlsContext> context, int descriptor, TlsPeer peer);
   TlsSession(const TlsSession&) = delete;
   TlsSession& operator=(const TlsSession&) = delete;
   ~TlsSession();
@@ -58,6 +58,8 @@ class TlsSession {
 
  private:
   TlsSession(std::shared_ptr<const TlsContext> context, int descriptor);
+  absl::Status SetPeer(const TlsPeer& peer);
+  absl::Status SetTlsaRecords(const TlsPeer& peer);
   static absl::StatusOr<std::unique_ptr<TlsSession>> Create(
       std::shared_ptr<const TlsContext> context, int descriptor);
 
@@ -70,7 +72,8 @@ class TlsSession {
   const std::shared_ptr<const TlsContext> context_;
   const int descriptor_;
   ssl_st* ssl_ = nullptr;
-  int socket_error_ = 0;  // of the last read from the socket that failed
+  int socket_error_ = 0;     // of the last read from the socket that failed
+  std::string session_key_;  // the connection's datum in OpenSSL
   std::string output_;
   size_t output_sent_ = 0;
   absl::Status error_;

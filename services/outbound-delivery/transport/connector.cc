@@ -127,7 +127,7 @@ asio::awaitable<Connector::Try> Connector::TryHop(Hop hop, bool is_indirect, net
   options.tls = tls;
   options.tls_context = tls_context_;
   // A name is sent, an address never. [RFC6066 3]
-  if (hop.host != hop.address.ToString()) options.tls_server_name = hop.host;
+  if (hop.host != hop.address.ToString()) options.tls_peer.server_name = hop.host;
   auto client = std::make_unique<net::SmtpClient>(*result.stream, std::move(options));
   const std::optional<net::SmtpSessionEnd> end = co_await client->Open();
   if (!end) {

@@ -124,8 +124,8 @@ def message(number=1, size=0, subject="test"):
 class Message:
     """What a scripted server was given in one transaction."""
 
-    def __init__(self, mail, rcpts, content):
-        self.mail, self.rcpts, self.content = mail, rcpts, content
+    def __init__(self, mail, rcpts, content, tls=None):
+        self.mail, self.rcpts, self.content, self.tls = mail, rcpts, content, tls
 
     def __repr__(self):
         return f"Message({self.mail!r}, {self.rcpts!r}, {len(self.content)} octets)"
@@ -134,13 +134,16 @@ class Message:
 class Server:
     """An SMTP or LMTP server whose answers are decided by `respond(stage, text, session)`.
 
-    Stages: `connect`, `helo`, `mail`, `rcpt`, `data`, `end`, `quit`, `rset`, `other`. It returns a
+    Stages: `connect`, `helo`, `starttls`, `mail`, `rcpt`, `data`, `end`, `quit`, `rset`, `other`. It returns a
     reply line (or several joined by CRLF), `None` for the ordinary one, or `CLOSE`.
     """
 
     CLOSE = object()
 
-    def __init__(self, respond=None, address="127.0.0.1", port=0, capabilities=(), lmtp=False):
+    def __init__(self, respond=None, address="127.0.0.1", port=0, capabilities=(), lmtp=False,
+                 tls=None):
+        """`tls`: an ssl.SSLContext; STARTTLS is offered with it until TLS is on."""
+        self.tls = tls
         self.respond = respond or (lambda stage, text, session: None)
         self.capabilities = tuple(capabilities)
         self.lmtp = lmtp
@@ -190,7 +193,8 @@ class Server:
 
     def serve(self, connection, number=1, peer=None):
         """Plays the server on an open connection (also after an ATRN turn)."""
-        session = {"number": number, "mail": None, "rcpts": [], "peer": peer, "lines": []}
+        session = {"number": number, "mail": None, "rcpts": [], "peer": peer, "lines": [],
+                   "tls": None}
         with self.lock:
             self.transcripts.append(session["lines"])
         file = connection.makefile("rb")
@@ -213,7 +217,8 @@ class Server:
             session["lines"].append(text)
             verb = text.split(" ", 1)[0].upper().split(":", 1)[0]
             if verb in ("EHLO", "LHLO"):
-                lines = ["sink.test", *self.capabilities]
+                offers_tls = self.tls is not None and session["tls"] is None
+                lines = ["sink.test", *self.capabilities, *(["STARTTLS"] if offers_tls else [])]
                 answer("helo", text, "\r\n".join(
                     f"250{'-' if i + 1 < len(lines) else ' '}{word}" for i, word in enumerate(lines)))
             elif verb == "HELO":
@@ -231,6 +236,12 @@ class Server:
                     if content is None:
                         return
                     self._end(session, content, answer)
+            elif verb == "STARTTLS" and self.tls is not None:
+                if answer("starttls", text, "220 2.0.0 go ahead").startswith("220"):
+                    connection = self.tls.wrap_socket(connection, server_side=True)
+                    file = connection.makefile("rb")
+                    session["tls"] = {"version": connection.version(),
+                                      "resumed": connection.session_reused}
             elif verb == "RSET":
                 session["mail"], session["rcpts"] = None, []
                 answer("rset", text, "250 2.0.0 ok")
@@ -241,7 +252,7 @@ class Server:
                 answer("other", text, "250 2.0.0 ok")
 
     def _end(self, session, content, answer):
-        received = Message(session["mail"], list(session["rcpts"]), content)
+        received = Message(session["mail"], list(session["rcpts"]), content, session["tls"])
         session["content"] = content
         replies = [answer("end", rcpt, "250 2.0.0 taken")
                    for rcpt in (session["rcpts"] if self.lmtp else [""])]

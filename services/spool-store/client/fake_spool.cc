@@ -45,6 +45,7 @@ struct Consumer {
   int64_t handed_out = 0;
   std::set<uint64_t> seen;               // with a QueueScope: handed out before
   std::map<std::string, int64_t> turns;  // with a DueScope: deliveries had of each queue
+  std::set<std::string> paused;
 };
 
 struct Item {
@@ -57,6 +58,9 @@ struct Item {
   uint64_t settled_fence = 0;  // of the last settlement
   std::shared_ptr<Consumer> holder;
   absl::Time lease_end;
+  // Of an operator.
+  std::optional<turnpike::mail::v1::Reply> return_reply;
+  std::optional<turnpike::mail::v1::Route> route;
 };
 
 struct Queue {
@@ -90,6 +94,8 @@ class FakeSpool::State {
   absl::Status Store(const v1::NewMessage& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::SettleOutcome Settle(const v1::Settlement& settlement) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::ReleaseQueueResponse Release(const v1::ReleaseQueueRequest& request)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::StatusOr<v1::UpdateDeliveryResponse> Update(const v1::UpdateDeliveryRequest& request)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   v1::QueueStats Stats(const v1::QueueName& name) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndStream(const std::shared_ptr<Consumer>& consumer, const absl::Status& status)
@@ -270,6 +276,46 @@ v1::ReleaseQueueResponse FakeSpool::State::Release(const v1::ReleaseQueueRequest
   return response;
 }
 
+absl::StatusOr<v1::UpdateDeliveryResponse> FakeSpool::State::Update(
+    const v1::UpdateDeliveryRequest& request) {
+  auto found = items.find(request.delivery_id());
+  if (found == items.end()) return absl::NotFoundError("no such delivery");
+  Item& item = found->second;
+  if (item.holder != nullptr) return absl::FailedPreconditionError("the delivery is leased");
+  v1::Delivery& delivery = item.delivery;
+  item.return_reply = std::nullopt;
+  switch (request.change_case()) {
+    case v1::UpdateDeliveryRequest::kHold:
+      delivery.set_state(v1::DELIVERY_STATE_HELD);
+      break;
+    case v1::UpdateDeliveryRequest::kMakeDue:
+      delivery.set_state(v1::DELIVERY_STATE_READY);
+      break;
+    case v1::UpdateDeliveryRequest::kDelete:
+      items.erase(found);
+      return v1::UpdateDeliveryResponse();
+    case v1::UpdateDeliveryRequest::kMoveTo:
+      *delivery.mutable_queue() = request.move_to();
+      item.route = std::nullopt;
+      QueueOf(request.move_to());
+      break;
+    case v1::UpdateDeliveryRequest::kReturnToSender:
+      delivery.set_state(v1::DELIVERY_STATE_READY);
+      item.return_reply = request.return_to_sender();
+      break;
+    case v1::UpdateDeliveryRequest::kReroute:
+      delivery.set_state(v1::DELIVERY_STATE_READY);
+      item.route = request.reroute();
+      break;
+    case v1::UpdateDeliveryRequest::CHANGE_NOT_SET:
+      return absl::InvalidArgumentError("no change is asked for");
+  }
+  if (delivery.state() != v1::DELIVERY_STATE_DEFERRED) delivery.clear_next_attempt_time();
+  v1::UpdateDeliveryResponse response;
+  *response.mutable_delivery() = delivery;
+  return response;
+}
+
 v1::QueueStats FakeSpool::State::Stats(const v1::QueueName& name) {
   v1::QueueStats stats;
   *stats.mutable_queue() = name;
@@ -334,6 +380,11 @@ bool FakeSpool::State::Wants(const Consumer& consumer, const Item& item) const {
     if (QueueKey(scope.queue()) != QueueKey(item.delivery.queue())) return false;
     if (consumer.seen.contains(item.delivery.delivery_id())) return false;
     if (scope.deliveries_max() > 0 && consumer.handed_out >= scope.deliveries_max()) return false;
+    if (item.return_reply.has_value()) return false;  // for a worker of all queues
+    if (scope.has_received_before() &&
+        ToTime(item.delivery.received_time()) >= ToTime(scope.received_before())) {
+      return false;
+    }
     return std::all_of(item.delivery.recipients().begin(), item.delivery.recipients().end(),
                        [&](const turnpike::mail::v1::Recipient& recipient) {
                          const auto& domains = scope.recipient_domains();
@@ -341,7 +392,7 @@ bool FakeSpool::State::Wants(const Consumer& consumer, const Item& item) const {
                                           Domain(recipient.address())) != domains.end();
                        });
   }
-  return IsDue(item);
+  return IsDue(item) && !consumer.paused.contains(QueueKey(item.delivery.queue()));
 }
 
 Item* FakeSpool::State::Next(const Consumer& consumer) {
@@ -393,7 +444,13 @@ v1::LeasedDelivery FakeSpool::State::Lease(const std::shared_ptr<Consumer>& cons
   *leased.mutable_received_time() = delivery.received_time();
   leased.set_attempts(delivery.attempts());
   const Queue& queue = QueueOf(delivery.queue());
-  if (queue.has_route) *leased.mutable_route() = queue.route;
+  if (item.route.has_value()) {
+    *leased.mutable_route() = *item.route;
+  } else if (queue.has_route) {
+    *leased.mutable_route() = queue.route;
+  }
+  if (item.return_reply.has_value()) *leased.mutable_return_reply() = *item.return_reply;
+  *leased.mutable_client() = delivery.client();
   leased.set_content_bytes(delivery.content_bytes());
   const std::string& content = contents[delivery.message_id()];
   if (content.size() <= kInlineContentBytesMax) leased.set_inline_content(content);
@@ -470,6 +527,12 @@ class FakeSpool::Stream : public LeaseStream {
       if (item != nullptr && item->holder == consumer_) item->holder = nullptr;
     });
   }
+  void Pause(const v1::QueueName& queue) override {
+    state_->Do([&](State&) { consumer_->paused.insert(QueueKey(queue)); });
+  }
+  void Resume(const v1::QueueName& queue) override {
+    state_->Do([&](State&) { consumer_->paused.erase(QueueKey(queue)); });
+  }
 
  private:
   const std::shared_ptr<State> state_;
@@ -515,6 +578,13 @@ FakeSpool::~FakeSpool() {
 
 void FakeSpool::Poll() {
   state_->Do([](State& state) { state.EndExpiredLeases(); });
+}
+
+absl::StatusOr<v1::UpdateDeliveryResponse> FakeSpool::UpdateDelivery(
+    const v1::UpdateDeliveryRequest& request) {
+  absl::StatusOr<v1::UpdateDeliveryResponse> response = v1::UpdateDeliveryResponse();
+  state_->Do([&](State& state) { response = state.Update(request); });
+  return response;
 }
 
 void FakeSpool::SetEnqueueStatus(absl::Status status) {
@@ -625,6 +695,9 @@ std::unique_ptr<LeaseStream> FakeSpool::OpenLease(v1::LeaseOpen open,
   auto consumer = std::make_shared<Consumer>();
   consumer->open = std::move(open);
   consumer->handler = std::move(handler);
+  for (const v1::QueueName& queue : consumer->open.due().paused()) {
+    consumer->paused.insert(QueueKey(queue));
+  }
   state_->Do([&](State& state) { state.consumers.push_back(consumer); });
   return std::make_unique<Stream>(state_, std::move(consumer));
 }

@@ -31,6 +31,10 @@ class FakeSpool : public Spool {
   // Hands out what has become due, and takes back leases that have run out.
   void Poll();
 
+  // What an operator does: as turnpike.spool.v1.SpoolService's call of this name.
+  absl::StatusOr<v1::UpdateDeliveryResponse> UpdateDelivery(
+      const v1::UpdateDeliveryRequest& request);
+
   // What Enqueue and AppendContent answer from now on; OK means that they work.
   void SetEnqueueStatus(absl::Status status);
   // What Settle answers from now on, without doing it; nothing means that it works.

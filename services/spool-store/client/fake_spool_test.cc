@@ -148,6 +148,55 @@ TEST_F(FakeSpoolTest, QueueScopeLeasesHeldMailOfItsDomainsOnceAndSaysDrained) {
   EXPECT_EQ(recorder_->drained, 2);
 }
 
+TEST_F(FakeSpoolTest, OnlyWhatWasReceivedBeforeATimeIsHandedOut) {
+  const int64_t now = absl::ToUnixSeconds(clock_.Now());
+  for (int i = 0; i < 3; ++i) {
+    v1::NewMessage message = Message(static_cast<char>('a' + i), "example.org", true);
+    message.mutable_received_time()->set_seconds(now - 10 + i);
+    ASSERT_TRUE(Enqueue(message).ok());
+  }
+  v1::LeaseOpen open;
+  open.mutable_queue()->mutable_queue()->set_kind(v1::QUEUE_KIND_GATEWAY);
+  open.mutable_queue()->mutable_queue()->set_name("example.org");
+  open.mutable_queue()->add_recipient_domains("example.org");
+  open.mutable_queue()->mutable_received_before()->set_seconds(now - 9);
+  auto stream = spool_.OpenLease(open, recorder_);
+  stream->AddCredit(5);
+  ASSERT_EQ(recorder_->leased.size(), 1u);
+  EXPECT_EQ(recorder_->leased[0].message_id(), std::string(16, 'a'));
+}
+
+TEST_F(FakeSpoolTest, PausedQueueIsLeftOutUntilItIsResumed) {
+  v1::QueueName queue;
+  queue.set_kind(v1::QUEUE_KIND_GATEWAY);
+  queue.set_name("example.org");
+  auto stream = OpenDue(10);
+  stream->Pause(queue);
+  ASSERT_TRUE(Enqueue(Message('a', "example.org", false)).ok());
+  ASSERT_TRUE(Enqueue(Message('b', "other.example", false)).ok());
+  ASSERT_EQ(recorder_->leased.size(), 1u);
+  EXPECT_EQ(recorder_->leased[0].queue().name(), "other.example");
+  stream->Resume(queue);
+  EXPECT_EQ(recorder_->leased.size(), 2u);
+}
+
+TEST_F(FakeSpoolTest, OperatorReturnsAndReroutes) {
+  ASSERT_TRUE(Enqueue(Message('a', "example.org", true)).ok());
+  ASSERT_TRUE(Enqueue(Message('b', "example.org", true)).ok());
+  v1::UpdateDeliveryRequest request;
+  request.set_delivery_id(spool_.deliveries().at(0).delivery_id());
+  request.mutable_return_to_sender()->set_code(550);
+  ASSERT_TRUE(spool_.UpdateDelivery(request).ok());
+  request.set_delivery_id(spool_.deliveries().at(1).delivery_id());
+  request.mutable_reroute()->set_host("spare.example");
+  ASSERT_TRUE(spool_.UpdateDelivery(request).ok());
+  auto stream = OpenDue(10);
+  ASSERT_EQ(recorder_->leased.size(), 2u);
+  EXPECT_EQ(recorder_->leased[0].return_reply().code(), 550);
+  EXPECT_EQ(recorder_->leased[1].route().host(), "spare.example");
+  EXPECT_EQ(spool_.UpdateDelivery(request).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
 TEST_F(FakeSpoolTest, BrokenStreamEndsItsLeasesAndLateSettlementCounts) {
   auto stream = OpenDue(1);
   ASSERT_TRUE(Enqueue(Message('a', "example.org", false)).ok());

@@ -105,8 +105,30 @@ class RpcLeaseStream : public LeaseStream {
   void HandBack(const v1::LeaseToken& token) override {
     call_->Say([&](v1::LeaseRequest& next) { *next.add_hand_back() = token; });
   }
+  // The last word of what goes out as one request counts.
+  void Pause(const v1::QueueName& queue) override {
+    call_->Say([&](v1::LeaseRequest& next) {
+      Forget(queue, *next.mutable_resume());
+      *next.add_pause() = queue;
+    });
+  }
+  void Resume(const v1::QueueName& queue) override {
+    call_->Say([&](v1::LeaseRequest& next) {
+      Forget(queue, *next.mutable_pause());
+      *next.add_resume() = queue;
+    });
+  }
 
  private:
+  static void Forget(const v1::QueueName& queue,
+                     google::protobuf::RepeatedPtrField<v1::QueueName>& queues) {
+    for (int i = queues.size() - 1; i >= 0; --i) {
+      if (queues[i].kind() == queue.kind() && queues[i].name() == queue.name()) {
+        queues.DeleteSubrange(i, 1);
+      }
+    }
+  }
+
   const std::shared_ptr<Call> call_;
 };
 

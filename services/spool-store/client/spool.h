@@ -22,6 +22,8 @@ namespace turnpike::spool {
 
 // Content up to this size travels inside NewMessage and LeasedDelivery.
 inline constexpr size_t kInlineContentBytesMax = 256 * 1024;
+// Queues that one lease stream may leave out.
+inline constexpr size_t kPausedQueuesMax = 10'000;
 
 // A running Lease stream. Destroying it ends the stream, and with it all its leases; a settlement
 // that arrives later is still taken while nobody else leases the delivery.
@@ -41,6 +43,10 @@ class LeaseStream {
   virtual void AddCredit(int32_t deliveries) = 0;
   virtual void Renew(const v1::LeaseToken& token) = 0;
   virtual void HandBack(const v1::LeaseToken& token) = 0;
+  // DueScope: leaves a queue out until Resume. What was leased stays; a few more may be on their
+  // way. At most kPausedQueuesMax at one time; further ones are not left out.
+  virtual void Pause(const v1::QueueName& queue) = 0;
+  virtual void Resume(const v1::QueueName& queue) = 0;
 };
 
 // A large message's content, read as fast as its owner asks for it: nothing is read ahead but what

@@ -56,16 +56,17 @@ Lease* Schedule::LeaseAt(Queue& queue, const Position& position, const DeliveryF
   return lease;
 }
 
-Schedule::Picked Schedule::PickDue(HolderId holder, int count, int64_t queue_count_max,
-                                   int64_t bytes_max, absl::Time now) {
+Schedule::Picked Schedule::PickDue(HolderId holder, const PickOptions& options, absl::Time now) {
   Picked picked;
+  int count = options.count;
   int64_t bytes = 0;
   size_t passed = 0;  // queues in a row that gave nothing
-  while (count > 0 && bytes < bytes_max && passed < ring_.size()) {
+  while (count > 0 && bytes < options.bytes_max && passed < ring_.size()) {
     Queue& queue = *ring_.front();
-    int64_t room = queue_count_max - leases_.count_of(holder, &queue);
+    const bool is_paused = options.paused != nullptr && options.paused->contains(queue.key());
+    int64_t room = is_paused ? 0 : options.queue_count_max - leases_.count_of(holder, &queue);
     int taken = 0;
-    while (count > 0 && room > 0 && taken < kTurnDeliveries && bytes < bytes_max) {
+    while (count > 0 && room > 0 && taken < kTurnDeliveries && bytes < options.bytes_max) {
       const Queue::NextDue next = queue.PeekDue();
       if (next.refill.has_value()) {
         picked.refill = {&queue, *next.refill};

@@ -14,6 +14,7 @@
 
 #include "absl/container/btree_map.h"
 #include "absl/container/btree_set.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "services/spool-store/core/lease_table.h"
@@ -41,15 +42,20 @@ class Schedule {
   // A new delivery is on disk.
   void Add(Queue& queue, const Position& position, const DeliveryFacts& facts);
 
-  // Leases deliveries that are due, at most `count` in all and `queue_count_max` of one queue at
-  // once by this holder; and no more once they have `bytes_max` octets.
+  // Leases deliveries that are due.
+  using QueueKeys = absl::flat_hash_set<std::string>;
+  struct PickOptions {
+    int count = 0;                      // at most, in all
+    int64_t queue_count_max = 0;        // at most of one queue at once by this holder
+    int64_t bytes_max = 0;              // no more once there are so many octets
+    const QueueKeys* paused = nullptr;  // nothing of these queues; may be null
+  };
   struct Picked {
     std::vector<Lease*> leases;
     // This section must be scanned before more can be picked.
     std::optional<std::pair<Queue*, Section>> refill;
   };
-  Picked PickDue(HolderId holder, int count, int64_t queue_count_max, int64_t bytes_max,
-                 absl::Time now);
+  Picked PickDue(HolderId holder, const PickOptions& options, absl::Time now);
 
   // Leases a delivery that was found on disk; nullptr when it is leased.
   Lease* LeaseAt(Queue& queue, const Position& position, const DeliveryFacts& facts,

@@ -29,7 +29,9 @@ class ScheduleTest : public testing::Test {
   }
   std::vector<uint64_t> Pick(int count, int64_t per_queue = kNoLimit) {
     std::vector<uint64_t> ids;
-    for (Lease* lease : schedule_.PickDue(holder_, count, per_queue, kNoLimit, kNow).leases) {
+    const Schedule::PickOptions options = {
+        .count = count, .queue_count_max = per_queue, .bytes_max = kNoLimit, .paused = &paused_};
+    for (Lease* lease : schedule_.PickDue(holder_, options, kNow).leases) {
       ids.push_back(lease->delivery_id);
     }
     return ids;
@@ -44,6 +46,7 @@ class ScheduleTest : public testing::Test {
   Queue& queue(const std::string& name) { return schedule_.GetOrMake(Key(name)); }
 
   Schedule schedule_{1};
+  Schedule::QueueKeys paused_;
   HolderId holder_ = schedule_.leases().AddHolder(absl::Minutes(5));
 };
 
@@ -63,6 +66,17 @@ TEST_F(ScheduleTest, QueueGivesNoMoreThanItsLimit) {
   EXPECT_TRUE(Pick(10, 3).empty());
   schedule_.Remove(schedule_.leases().Find(1));
   EXPECT_EQ(Pick(10, 3).size(), 1u);
+}
+
+TEST_F(ScheduleTest, PausedQueueIsLeftOutAndDoesNotStopTheOthers) {
+  Add("a", Section::kReady, 1);
+  Add("b", Section::kReady, 2);
+  paused_.insert(Key("a"));
+  EXPECT_EQ(Pick(10), std::vector<uint64_t>{2});
+  EXPECT_TRUE(Pick(10).empty());
+  EXPECT_TRUE(schedule_.has_due_work());
+  paused_.clear();
+  EXPECT_EQ(Pick(10), std::vector<uint64_t>{1});
 }
 
 TEST_F(ScheduleTest, HeldIsHandedOutAfterItsReleaseOnly) {

@@ -25,6 +25,45 @@ absl::Status CheckQueueName(const v1::QueueName& queue) {
   return absl::OkStatus();
 }
 
+absl::Status CheckUpdate(const v1::UpdateDeliveryRequest& request) {
+  switch (request.change_case()) {
+    case v1::UpdateDeliveryRequest::kMoveTo:
+      return CheckQueueName(request.move_to());
+    case v1::UpdateDeliveryRequest::kReturnToSender: {
+      const turnpike::mail::v1::Reply& reply = request.return_to_sender();
+      if (reply.code() < 500 || reply.code() > 599) {
+        return absl::InvalidArgumentError("mail is returned with a reply of 500 to 599");
+      }
+      if (reply.text().size() > kReplyTextBytesMax) {
+        return absl::InvalidArgumentError("the reply's text is too long");
+      }
+      return absl::OkStatus();
+    }
+    case v1::UpdateDeliveryRequest::kReroute: {
+      const turnpike::mail::v1::Route& route = request.reroute();
+      if (route.target_case() == turnpike::mail::v1::Route::TARGET_NOT_SET) {
+        return absl::InvalidArgumentError("route without a target");
+      }
+      if (route.port() < 0 || route.port() > 65535) {
+        return absl::InvalidArgumentError("route's port must be 1 to 65535");
+      }
+      return absl::OkStatus();
+    }
+    case v1::UpdateDeliveryRequest::kHold:
+      if (request.hold()) return absl::OkStatus();
+      break;
+    case v1::UpdateDeliveryRequest::kMakeDue:
+      if (request.make_due()) return absl::OkStatus();
+      break;
+    case v1::UpdateDeliveryRequest::kDelete:
+      if (request.delete_()) return absl::OkStatus();
+      break;
+    case v1::UpdateDeliveryRequest::CHANGE_NOT_SET:
+      break;
+  }
+  return absl::InvalidArgumentError("no change is asked for");
+}
+
 absl::Status CheckNewMessage(const v1::NewMessage& message) {
   if (message.message_id().size() != kMessageIdBytes) {
     return absl::InvalidArgumentError("message_id has not 16 octets");

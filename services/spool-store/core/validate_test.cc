@@ -22,6 +22,50 @@ v1::NewMessage Message() {
   return message;
 }
 
+TEST(ValidateTest, EachChangeIsTaken) {
+  const std::vector<std::function<void(v1::UpdateDeliveryRequest&)>> changes = {
+      [](auto& r) { r.set_hold(true); },
+      [](auto& r) { r.set_make_due(true); },
+      [](auto& r) { r.set_delete_(true); },
+      [](auto& r) {
+        r.mutable_move_to()->set_kind(v1::QUEUE_KIND_REMOTE);
+        r.mutable_move_to()->set_name("example.org");
+      },
+      [](auto& r) { r.mutable_return_to_sender()->set_code(554); },
+      [](auto& r) { r.mutable_reroute()->set_domain("example.org"); },
+  };
+  for (const auto& change : changes) {
+    v1::UpdateDeliveryRequest request;
+    change(request);
+    EXPECT_TRUE(CheckUpdate(request).ok()) << request.ShortDebugString();
+  }
+}
+
+TEST(ValidateTest, FaultyChangeIsRefused) {
+  const std::vector<std::function<void(v1::UpdateDeliveryRequest&)>> faults = {
+      [](auto&) {},
+      [](auto& r) { r.set_hold(false); },
+      [](auto& r) { r.mutable_move_to()->set_name("example.org"); },
+      [](auto& r) { r.mutable_return_to_sender()->set_text("because"); },
+      [](auto& r) { r.mutable_return_to_sender()->set_code(450); },
+      [](auto& r) {
+        r.mutable_return_to_sender()->set_code(550);
+        r.mutable_return_to_sender()->set_text(std::string(kReplyTextBytesMax + 1, 'x'));
+      },
+      [](auto& r) { r.mutable_reroute()->set_port(25); },
+      [](auto& r) {
+        r.mutable_reroute()->set_host("mx.example.org");
+        r.mutable_reroute()->set_port(65536);
+      },
+  };
+  for (const auto& fault : faults) {
+    v1::UpdateDeliveryRequest request;
+    fault(request);
+    EXPECT_EQ(CheckUpdate(request).code(), absl::StatusCode::kInvalidArgument)
+        << request.ShortDebugString();
+  }
+}
+
 TEST(ValidateTest, GoodMessageIsTaken) { EXPECT_TRUE(CheckNewMessage(Message()).ok()); }
 
 TEST(ValidateTest, EachFaultIsRefused) {

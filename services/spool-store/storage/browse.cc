@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "rocksdb/iterator.h"
 #include "services/common/base/status_macros.h"
+#include "services/spool-store/core/delivery_filter.h"
 #include "services/spool-store/core/record_util.h"
 #include "services/spool-store/core/validate.h"
 #include "services/spool-store/storage/delivery_reader.h"
@@ -52,14 +53,16 @@ class Page {
   Page(Engine& engine, const LeaseDesk& desk, const v1::ListDeliveriesRequest& request)
       : engine_(engine),
         desk_(desk),
+        filter_(request),
         state_(request.state()),
         size_(request.page_size() == 0 ? kPageSizeDefault : request.page_size()) {}
 
   bool is_full() const { return response_.deliveries_size() >= size_ || looks_ >= kLooksMax; }
   void Look(uint64_t id, const records::DeliveryRecord& record) {
     ++looks_;
+    if (!filter_.MatchesRecord(record)) return;
     std::optional<v1::Delivery> delivery = ReadWhole(engine_, desk_, id, record);
-    if (!delivery.has_value()) return;
+    if (!delivery.has_value() || !filter_.MatchesEnvelope(delivery->envelope())) return;
     if (state_ != v1::DELIVERY_STATE_UNSPECIFIED && delivery->state() != state_) return;
     delivery->clear_last_outcomes();
     response_.add_deliveries()->Swap(&*delivery);
@@ -72,6 +75,7 @@ class Page {
  private:
   Engine& engine_;
   const LeaseDesk& desk_;
+  const DeliveryFilter filter_;
   const v1::DeliveryState state_;
   const int size_;
   int looks_ = 0;

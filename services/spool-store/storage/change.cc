@@ -46,7 +46,16 @@ class UpdateOperation : public Operation {
       BuildRemoval(context, old_queue_key_, before, record_, engine_.clock.Now());
       return;
     }
-    if (request_.has_move_to()) *record_.mutable_queue() = request_.move_to();
+    if (request_.has_move_to()) {
+      *record_.mutable_queue() = request_.move_to();
+      record_.clear_route();
+    }
+    if (request_.has_reroute()) *record_.mutable_route() = request_.reroute();
+    // Whatever else an operator wants, it is no longer the return.
+    record_.clear_return_reply();
+    if (request_.has_return_to_sender()) {
+      *record_.mutable_return_reply() = request_.return_to_sender();
+    }
     SetPosition(position_, record_);
     BuildMove(context, old_queue_key_, before, queue_key_, position_, record_);
   }
@@ -95,7 +104,7 @@ class UpdateOperation : public Operation {
     const uint64_t id = request_.delivery_id();
     if (request_.hold()) {
       position_ = queue.HeldPosition(id);
-    } else if (request_.make_due()) {
+    } else if (request_.make_due() || request_.has_return_to_sender() || request_.has_reroute()) {
       position_ = {.section = Section::kReady, .delivery_id = id};
     } else if (request_.has_move_to()) {
       if (state == v1::DELIVERY_STATE_HELD) {
@@ -152,11 +161,7 @@ class ParkOperation : public Operation {
 
 void SubmitUpdate(Engine& engine, v1::UpdateDeliveryRequest request,
                   Store::Done<v1::UpdateDeliveryResponse> done) {
-  absl::Status status;
-  if (request.has_move_to()) status = CheckQueueName(request.move_to());
-  if (!request.hold() && !request.make_due() && !request.delete_() && !request.has_move_to()) {
-    status = absl::InvalidArgumentError("no change is asked for");
-  }
+  const absl::Status status = CheckUpdate(request);
   if (!status.ok()) return std::move(done)(status);
   engine.committer.Submit(
       std::make_unique<UpdateOperation>(engine, std::move(request), std::move(done)));

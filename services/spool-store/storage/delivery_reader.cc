@@ -108,6 +108,9 @@ absl::Status ReadLeased(Database& database, const records::DeliveryRecord& recor
     *leased.mutable_first_attempt_time() = MsToTimestamp(record.first_attempt_ms());
   }
   leased.set_delay_warned(record.delay_warned());
+  if (record.has_return_reply()) *leased.mutable_return_reply() = record.return_reply();
+  if (record.has_route()) *leased.mutable_route() = record.route();
+  leased.mutable_client()->Swap(message->mutable_client());
   if (message->content_chunks() > 0) return absl::OkStatus();
   TURNPIKE_ASSIGN_OR_RETURN(*leased.mutable_inline_content(),
                             ReadPiece(database, record.message_id()));

@@ -22,9 +22,9 @@ absl::StatusOr<std::shared_ptr<records::DeliveryRecord>> ReadDelivery(Database& 
 absl::StatusOr<records::MessageRecord> ReadMessage(Database& database,
                                                    absl::string_view message_id);
 
-// Fills all of `leased` but its token, route and `held`; with the content when that is in one
-// piece, after comparing it with its checksum. DATA_LOSS when the message or its content is damaged
-// or gone.
+// Fills all of `leased` but its token, `held`, and the route when that is the queue's; with the
+// content when that is in one piece, after comparing it with its checksum. DATA_LOSS when the
+// message or its content is damaged or gone.
 absl::Status ReadLeased(Database& database, const records::DeliveryRecord& record,
                         v1::LeasedDelivery& leased);
 

@@ -49,7 +49,20 @@ struct LeaseDesk::Worker {
   bool serve_again = false;    // and looks once more at its end
   bool is_throttled = false;   // until OnRoom
   bool is_closed = false;
-  uint64_t seen_offers = 0;  // of its queue, when it was last found empty
+  Schedule::QueueKeys paused;  // with a DueScope
+  uint64_t seen_offers = 0;    // of its queue, when it was last found empty
+
+  // Those before the one that is refused are paused.
+  absl::Status Pause(const google::protobuf::RepeatedPtrField<v1::QueueName>& queues) {
+    for (const v1::QueueName& queue : queues) {
+      if (absl::Status status = CheckQueueName(queue); !status.ok()) return status;
+      if (paused.size() >= kPausedQueuesMax) {
+        return absl::InvalidArgumentError("too many queues are paused");
+      }
+      paused.insert(QueueKey(queue));
+    }
+    return absl::OkStatus();
+  }
 };
 
 namespace {
@@ -131,6 +144,7 @@ absl::StatusOr<std::unique_ptr<Store::Consumer>> LeaseDesk::Open(
     const int32_t limit = open.due().deliveries_per_queue_max();
     if (limit < 0) return absl::InvalidArgumentError("deliveries_per_queue_max is negative");
     worker->queue_count_max = limit > 0 ? limit : engine_.options.leases_per_queue_max;
+    if (absl::Status status = worker->Pause(open.due().paused()); !status.ok()) return status;
   } else if (open.has_queue()) {
     const v1::QueueScope& scope = open.queue();
     if (absl::Status status = CheckQueueName(scope.queue()); !status.ok()) return status;
@@ -188,11 +202,16 @@ void LeaseDesk::Handle(const std::shared_ptr<Worker>& worker, const v1::LeaseReq
         engine_.schedule.Return(lease);
       }
     }
+    if (const absl::Status status = worker->Pause(request.pause()); !status.ok()) {
+      TURNPIKE_LOG(kError, "queue is not left out",
+                   {{"worker", worker->name}, {"error", status.ToString()}});
+    }
+    for (const v1::QueueName& queue : request.resume()) worker->paused.erase(QueueKey(queue));
     if (request.credit() > 0) {
       worker->credit = std::min(worker->credit + request.credit(), kCreditMax);
       worker->is_credit_new = true;
-      Serve(worker);
     }
+    if (request.credit() > 0 || !request.resume().empty()) Serve(worker);
     if (!request.hand_back().empty()) Wake();
   }
   if (!response.revoked().empty()) worker->sink->OnLeased(std::move(response));
@@ -301,8 +320,12 @@ bool LeaseDesk::RunOnce(Worker& worker) {
       const Queue* queue = engine_.schedule.Find(worker.walk->queue_key());
       if (queue != nullptr) offers = queue->offers();
     } else {
-      Schedule::Picked picked = engine_.schedule.PickDue(
-          worker.holder, static_cast<int>(count), worker.queue_count_max, kBatchBytesMax, now);
+      Schedule::Picked picked = engine_.schedule.PickDue(worker.holder,
+                                                         {.count = static_cast<int>(count),
+                                                          .queue_count_max = worker.queue_count_max,
+                                                          .bytes_max = kBatchBytesMax,
+                                                          .paused = &worker.paused},
+                                                         now);
       for (const Lease* lease : picked.leases) taken.push_back(MakeTaken(*lease));
       if (picked.refill.has_value()) {
         refill = picked.refill->second;
@@ -382,7 +405,7 @@ bool LeaseDesk::RunOnce(Worker& worker) {
       leased.Swap(&one.leased);
       leased.mutable_token()->set_delivery_id(one.position.delivery_id);
       leased.mutable_token()->set_fence(one.fence);
-      if (lease->queue->record().has_route()) {
+      if (!leased.has_route() && lease->queue->record().has_route()) {
         *leased.mutable_route() = lease->queue->record().route();
       }
       leased.set_held(lease->queue->StateAt(one.position) == v1::DELIVERY_STATE_HELD);

@@ -1,52 +1,85 @@
 #include "services/spool-store/storage/queue_walk.h"
 
+#include <limits>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "services/common/observe/log.h"
+#include "services/spool-store/core/record_util.h"
 #include "services/spool-store/storage/index_scan.h"
 
 namespace turnpike::spool {
 
+namespace {
+
+constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
+// Deliveries are in the order in which they were stored, about that in which they were received: a
+// large message takes its time between the two, and clocks of frontends differ.
+constexpr absl::Duration kDisorderMax = absl::Hours(1);
+
+}  // namespace
+
 QueueWalk::QueueWalk(Engine& engine, const v1::QueueScope& scope)
-    : engine_(engine), queue_key_(QueueKey(scope.queue())) {
+    : engine_(engine),
+      queue_key_(QueueKey(scope.queue())),
+      received_before_ms_(scope.has_received_before()
+                              ? absl::ToUnixMillis(FromTimestamp(scope.received_before()))
+                              : kNoLimit) {
   for (const std::string& domain : scope.recipient_domains()) {
     domains_.insert(absl::AsciiStrToLower(domain));
   }
 }
 
-void QueueWalk::Scan(Section section, std::optional<Position>& after, size_t count_max,
-                     std::vector<Feed::Entry>& out) {
+// By what the index has; Admits looks at the rest.
+bool QueueWalk::IsWanted(Section section, const Feed::Entry& entry) {
+  const auto& [position, facts] = entry;
+  if (section == Section::kDeferred && !deferred_seen_.insert(position.delivery_id).second) {
+    return false;
+  }
+  if (received_before_ms_ == kNoLimit) return true;
+  const int64_t late_ms = facts.received_second * 1000 - received_before_ms_;
+  if (section == Section::kHeld && late_ms > absl::ToInt64Milliseconds(kDisorderMax)) {
+    held_done_ = true;
+  }
+  return late_ms < 0;
+}
+
+std::optional<Position> QueueWalk::Scan(Section section, std::optional<Position>& after,
+                                        size_t count_max, std::vector<Feed::Entry>& out) {
   absl::StatusOr<ScanResult> scanned =
       ScanSection(engine_.database, queue_key_, section, after, count_max);
   if (!scanned.ok()) {
     TURNPIKE_LOG(kError, "index cannot be read", {{"error", scanned.status().ToString()}});
-    return;
+    return std::nullopt;
   }
-  if (scanned->entries.empty()) return;
+  if (scanned->entries.empty()) return std::nullopt;
+  const Position first = scanned->entries.front().first;
   after = scanned->entries.back().first;
   for (Feed::Entry& entry : scanned->entries) {
-    if (section == Section::kDeferred && !deferred_seen_.insert(entry.first.delivery_id).second) {
-      continue;
-    }
-    out.push_back(std::move(entry));
+    if (IsWanted(section, entry)) out.push_back(std::move(entry));
+  }
+  return first;
+}
+
+void QueueWalk::ScanOn(Section section, std::optional<Position>& after, size_t count_max,
+                       std::vector<Feed::Entry>& out) {
+  while (out.size() < count_max) {
+    if (!Scan(section, after, count_max - out.size(), out).has_value()) return;
+    if (section == Section::kHeld && held_done_) return;
   }
 }
 
 std::vector<Feed::Entry> QueueWalk::Next(size_t count_max) {
   std::vector<Feed::Entry> entries;
-  while (!deferred_done_ && entries.size() < count_max) {
-    const std::optional<Position> before = after_deferred_;
-    Scan(Section::kDeferred, after_deferred_, count_max - entries.size(), entries);
-    if (after_deferred_ == before) {
+  if (!deferred_done_) {
+    ScanOn(Section::kDeferred, after_deferred_, count_max, entries);
+    if (entries.size() < count_max) {
       deferred_done_ = true;
       deferred_seen_.clear();
     }
   }
-  if (entries.size() < count_max) {
-    Scan(Section::kReady, after_ready_, count_max - entries.size(), entries);
-  }
-  if (entries.size() >= count_max) return entries;
+  ScanOn(Section::kReady, after_ready_, count_max, entries);
+  if (entries.size() >= count_max || held_done_) return entries;
 
   // The first scan of what is held begins where the last session found the first one, not in front
   // of all that was deleted since.
@@ -61,19 +94,21 @@ std::vector<Feed::Entry> QueueWalk::Next(size_t count_max) {
       }
     }
   }
-  const size_t held_begin = entries.size();
-  Scan(Section::kHeld, after_held_, count_max - entries.size(), entries);
-  if (is_first && entries.size() > held_begin) {
-    absl::MutexLock lock(&engine_.mu);
-    Queue* queue = engine_.schedule.Find(queue_key_);
-    if (queue != nullptr && queue->offers() == offers) {
-      queue->RaiseHeldFloor(entries[held_begin].first.delivery_id);
+  if (is_first) {
+    const std::optional<Position> first =
+        Scan(Section::kHeld, after_held_, count_max - entries.size(), entries);
+    if (first.has_value()) {
+      absl::MutexLock lock(&engine_.mu);
+      Queue* queue = engine_.schedule.Find(queue_key_);
+      if (queue != nullptr && queue->offers() == offers) queue->RaiseHeldFloor(first->delivery_id);
     }
   }
+  if (!held_done_) ScanOn(Section::kHeld, after_held_, count_max, entries);
   return entries;
 }
 
 bool QueueWalk::Admits(const records::DeliveryRecord& record) const {
+  if (record.has_return_reply() || record.received_ms() >= received_before_ms_) return false;
   for (const auto& recipient : record.recipients()) {
     const std::string& address = recipient.address();
     const size_t at = address.rfind('@');

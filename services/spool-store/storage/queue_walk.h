@@ -23,16 +23,23 @@ class QueueWalk {
   const std::string& queue_key() const { return queue_key_; }
   // Up to `count_max` further entries; fewer only when there are no more now.
   std::vector<Feed::Entry> Next(size_t count_max);
-  // Whether all recipients are of the worker's domains.
+  // Whether the worker may have it: all recipients are of its domains, it was received early
+  // enough, and no operator wants it returned (that is for a worker of all queues).
   bool Admits(const records::DeliveryRecord& record) const;
 
  private:
-  void Scan(Section section, std::optional<Position>& after, size_t count_max,
-            std::vector<Feed::Entry>& out);
+  // One scan. Returns where it began, if it found anything.
+  std::optional<Position> Scan(Section section, std::optional<Position>& after, size_t count_max,
+                               std::vector<Feed::Entry>& out);
+  // Scans until `out` has `count_max` entries, or there are no more.
+  void ScanOn(Section section, std::optional<Position>& after, size_t count_max,
+              std::vector<Feed::Entry>& out);
+  bool IsWanted(Section section, const Feed::Entry& entry);
 
   Engine& engine_;
   const std::string queue_key_;
   absl::flat_hash_set<std::string> domains_;
+  const int64_t received_before_ms_;  // kNoLimit: all
   // What had been released before and deferred comes first, and once: what this worker defers
   // itself is not handed to it again.
   bool deferred_done_ = false;
@@ -40,6 +47,7 @@ class QueueWalk {
   std::optional<Position> after_deferred_;
   std::optional<Position> after_ready_;
   std::optional<Position> after_held_;
+  bool held_done_ = false;  // the rest was received too late
 };
 
 }  // namespace turnpike::spool

@@ -1,5 +1,6 @@
 // gateway-dequeue: who may dequeue what, when, and to where.
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -9,12 +10,20 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/process/service_main.h"
+#include "services/common/routing/domain_classes.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
 #include "services/gateway-dequeue/core/gateways.h"
 #include "services/gateway-dequeue/rpc/dequeue_service.h"
+#include "services/gateway-dequeue/rpc/forward_rounds.h"
 #include "services/gateway-dequeue/rpc/metrics.h"
+#include "services/gateway-dequeue/rpc/overrides_reader.h"
+#include "services/gateway-dequeue/rpc/parts.h"
 #include "services/gateway-dequeue/rpc/queue_watch.h"
+#include "services/gateway-dequeue/rpc/release_joiner.h"
+#include "services/gateway-dequeue/rpc/retention_rounds.h"
+#include "services/gateway-dequeue/rpc/suspension_watch.h"
+#include "services/gateway-dequeue/rpc/unknown_outcomes.h"
 #include "services/spool-store/client/rpc_shared_state.h"
 #include "services/spool-store/client/rpc_spool.h"
 
@@ -37,20 +46,27 @@ class GatewayDequeue : public process::Service {
 
   GatewayDequeue(const config::v1::Config& config, prometheus::Registry& registry)
       : gateways_(config),
+        domain_classes_(config),
         metrics_(registry),
         channel_(rpc::CreateChannel(config.services().spool_store().target())),
         state_(spool::CreateRpcSharedState(channel_)),
         spool_(spool::RpcSpool::Create(channel_)),
-        service_({.gateways = gateways_,
-                  .spool = *spool_,
-                  .state = *state_,
-                  .metrics = metrics_,
-                  .clock = base::Clock::System()}),
-        watch_(std::make_unique<QueueWatch>(gateways_, *spool_, metrics_, QueueWatch::Options())) {}
+        unknown_outcomes_(CreateRpcUnknownOutcomes(channel_)),
+        overrides_(*state_, OverridesReader::Options()),
+        joiner_(*spool_),
+        service_(parts_),
+        queue_watch_(std::in_place, gateways_, *spool_, metrics_, QueueWatch::Options()),
+        suspension_watch_(std::in_place, parts_, service_, SuspensionWatch::Options()),
+        forward_rounds_(std::in_place, parts_, ForwardRounds::Options()),
+        retention_rounds_(std::in_place, parts_, config.hostname(), domain_classes_,
+                          RetentionRounds::Options()) {}
 
   ~GatewayDequeue() override {
     server_ = nullptr;
-    watch_ = nullptr;
+    retention_rounds_.reset();
+    forward_rounds_.reset();
+    suspension_watch_.reset();
+    queue_watch_.reset();
     // Their last callbacks still use the service.
     spool_ = nullptr;
     state_ = nullptr;
@@ -67,12 +83,27 @@ class GatewayDequeue : public process::Service {
 
  private:
   const GatewayTable gateways_;
+  const routing::DomainClasses domain_classes_;
   Metrics metrics_;
   const std::shared_ptr<grpc::Channel> channel_;  // to spool-store
   std::unique_ptr<spool::SharedState> state_;
   std::unique_ptr<spool::RpcSpool> spool_;
+  const std::unique_ptr<UnknownOutcomes> unknown_outcomes_;
+  OverridesReader overrides_;
+  ReleaseJoiner joiner_;
+  const Parts parts_{.gateways = gateways_,
+                     .spool = *spool_,
+                     .state = *state_,
+                     .overrides = overrides_,
+                     .joiner = joiner_,
+                     .unknown_outcomes = *unknown_outcomes_,
+                     .metrics = metrics_,
+                     .clock = base::Clock::System()};
   DequeueService service_;
-  std::unique_ptr<QueueWatch> watch_;
+  std::optional<QueueWatch> queue_watch_;
+  std::optional<SuspensionWatch> suspension_watch_;
+  std::optional<ForwardRounds> forward_rounds_;
+  std::optional<RetentionRounds> retention_rounds_;
   std::unique_ptr<rpc::Server> server_;
 };
 

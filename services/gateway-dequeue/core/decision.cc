@@ -13,19 +13,25 @@ namespace {
 
 // Whether the asker may release this gateway's mail by ETRN. In the order of these lines: what is
 // hidden comes before what is asked for.
-std::optional<Refusal> CheckEtrn(const Gateway& gateway, const v1::Asker& asker) {
+std::optional<Refusal> CheckEtrn(const Gateway& gateway, const Overrides& overrides,
+                                 const v1::Asker& asker) {
   if (!gateway.etrn_enabled) {  // DQ-10
     return Refusal{smtp::kNodeNotAllowed, Result::kUnknownDomain};
   }
-  if (!gateway.Honors(asker.client_address())) {  // DQ-40, DQ-41
+  const GatewayOverrides& changed = overrides.For(gateway.domain());
+  if (!Honors(gateway, changed, asker.client_address())) {  // DQ-40, DQ-41
     return Refusal{smtp::kNodeNotAllowed, Result::kForbidden};
   }
-  if (!gateway.etrn_require_auth) return std::nullopt;  // the access lists alone decide
-  if (asker.gateway_login().empty()) {                  // DQ-13
-    return Refusal{smtp::kAuthRequired, Result::kUnauthenticated};
+  if (gateway.etrn_require_auth) {        // otherwise the access lists alone decide
+    if (asker.gateway_login().empty()) {  // DQ-13
+      return Refusal{smtp::kAuthRequired, Result::kUnauthenticated};
+    }
+    if (asker.gateway_login() != gateway.domain()) {
+      return Refusal{smtp::kNodeNotAllowed, Result::kForbidden};
+    }
   }
-  if (asker.gateway_login() != gateway.domain()) {
-    return Refusal{smtp::kNodeNotAllowed, Result::kForbidden};
+  if (changed.is_suspended()) {  // DQ-61
+    return Refusal{smtp::kUnableToQueue, Result::kSuspended};
   }
   return std::nullopt;
 }
@@ -34,37 +40,47 @@ EtrnDecision Refuse(Refusal refusal) { return {.refusal = std::move(refusal)}; }
 
 EtrnDecision Unknown() { return Refuse({smtp::kNodeNotAllowed, Result::kUnknownDomain}); }
 
-EtrnDecision ReleaseOne(const Gateway* gateway, const v1::Asker& asker) {
+EtrnDecision ReleaseOne(const Gateway* gateway, const Overrides& overrides,
+                        const v1::Asker& asker) {
   if (gateway == nullptr) return Unknown();
-  if (std::optional<Refusal> refusal = CheckEtrn(*gateway, asker)) {
+  if (std::optional<Refusal> refusal = CheckEtrn(*gateway, overrides, asker)) {
     return Refuse(*std::move(refusal));
   }
   return {.releases = {{gateway, EtrnRoute(*gateway, asker.client_address())}}};
 }
 
 // `@d`: d and all below it that the asker may have. d must be a name of such a gateway or lie below
-// one; a wider suffix (`@com`) would be a question about others.
-EtrnDecision ReleaseSubdomains(const GatewayTable& gateways, const smtp::DomainName& suffix,
-                               const v1::Asker& asker) {
+// one; a wider suffix (`@com`) would be a question about others. [RFC1985 5.3]
+EtrnDecision ReleaseSubdomains(const GatewayTable& gateways, const Overrides& overrides,
+                               const smtp::DomainName& suffix, const v1::Asker& asker) {
   EtrnDecision decision;
   bool is_within_own = false;
-  std::optional<Refusal> nearest;  // why the gateway that has the suffix itself is not released
+  std::optional<Refusal> suspended;  // one that would have been released
+  std::optional<Refusal> nearest;    // why the gateway that has the suffix itself is not released
   for (const auto& [domain, gateway] : gateways.all()) {
-    std::optional<Refusal> refusal = CheckEtrn(gateway, asker);
-    if (refusal.has_value()) {
+    bool is_above = false;
+    bool is_below = false;
+    for (const smtp::DomainName& name : gateway.names) {
+      is_above = is_above || suffix.IsSameOrSubdomainOf(name);
+      is_below = is_below || name.IsSameOrSubdomainOf(suffix);
+    }
+    if (!is_above && !is_below) continue;
+    std::optional<Refusal> refusal = CheckEtrn(gateway, overrides, asker);
+    const bool is_suspended = refusal.has_value() && refusal->result == Result::kSuspended;
+    if (refusal.has_value() && !is_suspended) {
       if (gateway.HasName(suffix)) nearest = std::move(refusal);
       continue;
     }
-    bool is_below = false;
-    for (const smtp::DomainName& name : gateway.names) {
-      is_within_own = is_within_own || suffix.IsSameOrSubdomainOf(name);
-      is_below = is_below || name.IsSameOrSubdomainOf(suffix);
-    }
-    if (is_below) {
+    is_within_own = is_within_own || is_above;
+    if (!is_below) continue;
+    if (is_suspended) {
+      suspended = std::move(refusal);
+    } else {
       decision.releases.push_back({&gateway, EtrnRoute(gateway, asker.client_address())});
     }
   }
   if (is_within_own && !decision.releases.empty()) return decision;
+  if (is_within_own && suspended.has_value()) return Refuse(*std::move(suspended));
   return nearest.has_value() ? Refuse(*std::move(nearest)) : Unknown();
 }
 
@@ -74,7 +90,8 @@ AtrnDecision RefuseAtrn(const Gateway* gateway, const smtp::ReplyCode& reply, Re
 
 }  // namespace
 
-EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnRequest& request) {
+EtrnDecision DecideEtrn(const GatewayTable& gateways, const Overrides& overrides,
+                        const v1::RequestEtrnRequest& request) {
   const absl::StatusOr<smtp::DomainName> name = smtp::DomainName::Parse(request.name());
   // [RFC1985 5] The node is a full domain name. `@com` is well formed, but nobody may have it.
   if (!name.ok() || (!name->has_dot() && request.form() != v1::ETRN_FORM_SUBDOMAINS)) {
@@ -82,14 +99,14 @@ EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnReque
   }
   switch (request.form()) {
     case v1::ETRN_FORM_NODE:
-      return ReleaseOne(gateways.Find(*name), request.asker());
+      return ReleaseOne(gateways.Find(*name), overrides, request.asker());
     case v1::ETRN_FORM_SUBDOMAINS:
-      return ReleaseSubdomains(gateways, *name, request.asker());
+      return ReleaseSubdomains(gateways, overrides, *name, request.asker());
     case v1::ETRN_FORM_QUEUE: {
       // A queue has its gateway's own name; aliases have none of their own.
       const Gateway* gateway = gateways.Find(*name);
       if (gateway != nullptr && gateway->domain() != name->ascii()) gateway = nullptr;
-      return ReleaseOne(gateway, request.asker());
+      return ReleaseOne(gateway, overrides, request.asker());
     }
     default:
       return Refuse({smtp::kSyntaxError, Result::kUnknownDomain});
@@ -99,8 +116,10 @@ EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnReque
 mail::v1::Route EtrnRoute(const Gateway& gateway, const std::string& client_address) {
   mail::v1::Route route;
   route.set_port(gateway.etrn_port);
+  route.set_credential(gateway.etrn_credential);
+  route.set_treat_as_foreign(gateway.etrn_treat_as_foreign);  // DQ-17
   absl::string_view target = gateway.etrn_deliver_to;
-  if (target == "requesting_host") {  // DQ-14
+  if (gateway.goes_to_asker()) {
     const absl::StatusOr<net::IpAddress> address = net::IpAddress::Parse(client_address);
     route.set_address(address.ok() ? address->ToString() : client_address);
     return route;
@@ -127,7 +146,8 @@ smtp::Reply EtrnReply(int64_t messages, const std::string& name) {
       absl::StrCat("OK, ", messages, " pending messages for node ", name, " started"));
 }
 
-AtrnDecision DecideAtrn(const GatewayTable& gateways, const v1::AtrnBegin& begin) {
+AtrnDecision DecideAtrn(const GatewayTable& gateways, const Overrides& overrides,
+                        const v1::AtrnBegin& begin) {
   const v1::Asker& asker = begin.asker();
   // [RFC2645 5.2.1] ATRN always needs AUTH, as a gateway (DQ-31).
   if (asker.gateway_login().empty()) {
@@ -137,7 +157,8 @@ AtrnDecision DecideAtrn(const GatewayTable& gateways, const v1::AtrnBegin& begin
   if (gateway == nullptr || !gateway->atrn_enabled) {  // DQ-30
     return RefuseAtrn(gateway, smtp::kAtrnRefused, Result::kUnknownDomain);
   }
-  if (!gateway->Honors(asker.client_address())) {  // DQ-40, DQ-41
+  const GatewayOverrides& changed = overrides.For(gateway->domain());
+  if (!Honors(*gateway, changed, asker.client_address())) {  // DQ-40, DQ-41
     return RefuseAtrn(gateway, smtp::kAtrnRefused, Result::kForbidden);
   }
   AtrnDecision decision{.gateway = gateway};
@@ -153,6 +174,9 @@ AtrnDecision DecideAtrn(const GatewayTable& gateways, const v1::AtrnBegin& begin
       return RefuseAtrn(gateway, smtp::kAtrnRefused, Result::kForbidden);
     }
     domains.push_back(name->ascii());
+  }
+  if (changed.is_suspended()) {  // DQ-61
+    return RefuseAtrn(gateway, smtp::kAtrnUnavailable, Result::kSuspended);
   }
   if (domains.empty()) {
     for (const smtp::DomainName& name : gateway->names) domains.push_back(name.ascii());

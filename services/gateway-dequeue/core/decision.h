@@ -11,6 +11,7 @@
 #include "protos/turnpike/mail/v1/envelope.pb.h"
 #include "services/common/smtp/reply.h"
 #include "services/gateway-dequeue/core/gateways.h"
+#include "services/gateway-dequeue/core/overrides.h"
 
 namespace turnpike::dequeue {
 
@@ -22,6 +23,7 @@ enum class Result {
   kUnauthenticated,
   kForbidden,  // another's gateway, or an address that is not honored
   kBusy,       // a session runs already, or too soon
+  kSuspended,  // by an operator (DQ-61)
   kError,      // the store is away, or we are draining
 };
 
@@ -45,9 +47,10 @@ struct EtrnDecision {
 
 // A gateway that does not exist, has ETRN switched off, or does not honor the address cannot be
 // told apart by the reply (DQ-10, DQ-41).
-EtrnDecision DecideEtrn(const GatewayTable& gateways, const v1::RequestEtrnRequest& request);
+EtrnDecision DecideEtrn(const GatewayTable& gateways, const Overrides& overrides,
+                        const v1::RequestEtrnRequest& request);
 
-// Where the mail goes once released (DQ-14 to DQ-16).
+// Where the mail goes once released (DQ-14 to DQ-17).
 mail::v1::Route EtrnRoute(const Gateway& gateway, const std::string& client_address);
 
 // The reply to releases that succeeded, with the number of messages that are on their way now.
@@ -63,7 +66,8 @@ struct AtrnDecision {
   v1::AtrnGrant grant;
 };
 
-AtrnDecision DecideAtrn(const GatewayTable& gateways, const v1::AtrnBegin& begin);
+AtrnDecision DecideAtrn(const GatewayTable& gateways, const Overrides& overrides,
+                        const v1::AtrnBegin& begin);
 
 }  // namespace turnpike::dequeue
 

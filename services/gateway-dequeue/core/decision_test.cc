@@ -54,7 +54,7 @@ class DecisionTest : public ::testing::Test {
                      : argument[0] == '#' ? v1::ETRN_FORM_QUEUE
                                           : v1::ETRN_FORM_NODE);
     request.set_name(argument.substr(argument[0] == '@' || argument[0] == '#' ? 1 : 0));
-    const EtrnDecision decision = DecideEtrn(gateways_, request);
+    const EtrnDecision decision = DecideEtrn(gateways_, overrides_, request);
     if (decision.refusal.has_value()) {
       EXPECT_TRUE(decision.releases.empty());
       return absl::StrCat(decision.refusal->reply.code);
@@ -73,7 +73,7 @@ class DecisionTest : public ::testing::Test {
     begin.mutable_asker()->set_gateway_login(login);
     begin.mutable_asker()->set_client_address(client);
     for (const std::string& domain : domains) begin.add_domains(domain);
-    const AtrnDecision decision = DecideAtrn(gateways_, begin);
+    const AtrnDecision decision = DecideAtrn(gateways_, overrides_, begin);
     if (decision.refusal.has_value()) {
       EXPECT_EQ(decision.grant.queues_size(), 0);
       return absl::StrCat(decision.refusal->reply.code);
@@ -90,7 +90,10 @@ class DecisionTest : public ::testing::Test {
     return EtrnRoute(gateway, "::ffff:198.51.100.1");
   }
 
+  void Suspend(const std::string& domain) { overrides_.Add(SuspendedKey(domain), ""); }
+
   GatewayTable gateways_{MakeConfig()};
+  Overrides overrides_;
 };
 
 TEST_F(DecisionTest, EtrnNodeTable) {
@@ -168,6 +171,43 @@ TEST_F(DecisionTest, EtrnRouteIsWhatDeliverToSays) {
   EXPECT_EQ(RouteFor("[192.0.2.9]").address(), "192.0.2.9");
   EXPECT_EQ(RouteFor("2001:DB8::9").address(), "2001:db8::9");
   EXPECT_EQ(RouteFor("requesting_host").port(), 2525);
+}
+
+TEST_F(DecisionTest, EtrnRouteNamesTheLoginAndTheForeignTarget) {
+  config::v1::Config config;
+  config::v1::Gateway* entry = config.add_gateways();
+  entry->set_domain("A.example");
+  entry->mutable_etrn()->set_deliver_to("mx.a.example");
+  entry->mutable_etrn()->mutable_auth()->set_username("turnpike");
+  entry->mutable_etrn()->set_treat_target_as_foreign(true);
+  entry = config.add_gateways();
+  entry->set_domain("b.example");
+  entry->mutable_etrn()->set_deliver_to("mx.b.example");
+  const GatewayTable gateways(config);
+  const mail::v1::Route with = EtrnRoute(*gateways.Find("a.example"), "");
+  EXPECT_EQ(with.credential(), "gateways/a.example/etrn");  // DQ-15
+  EXPECT_TRUE(with.treat_as_foreign());                     // DQ-17
+  const mail::v1::Route without = EtrnRoute(*gateways.Find("b.example"), "");
+  EXPECT_EQ(without.credential(), "");
+  EXPECT_FALSE(without.treat_as_foreign());
+}
+
+// [DQ-61] As if for a while: 458 and 451, but only to those who may ask at all.
+TEST_F(DecisionTest, SuspendedGatewaysAreRefusedForNow) {
+  Suspend("a.example");
+  Suspend("off.example");
+  EXPECT_EQ(Etrn("a.example", "a.example"), "458");
+  EXPECT_EQ(Etrn("a.example", "#a.example"), "458");
+  EXPECT_EQ(Etrn("", "a.example"), "530");
+  EXPECT_EQ(Etrn("b.example", "a.example"), "459");
+  EXPECT_EQ(Etrn("off.example", "off.example"), "459");
+  EXPECT_EQ(Atrn("a.example", {}), "451");
+  EXPECT_EQ(Atrn("a.example", {"b.example"}), "450");
+  EXPECT_EQ(Atrn("b.example", {}), "grants b.example: b.example");
+  // The open one below it is not suspended.
+  EXPECT_EQ(Etrn("a.example", "@a.example"), "releases sub.a.example");
+  Suspend("sub.a.example");
+  EXPECT_EQ(Etrn("a.example", "@a.example"), "458");
 }
 
 // [RFC1985 5.1]

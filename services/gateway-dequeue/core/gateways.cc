@@ -1,9 +1,11 @@
 #include "services/gateway-dequeue/core/gateways.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 
 namespace turnpike::dequeue {
 namespace {
@@ -18,10 +20,13 @@ std::vector<net::IpNetwork> ReadNetworks(
   return networks;
 }
 
-bool Contains(const std::vector<net::IpNetwork>& networks, const net::IpAddress& address) {
-  return std::any_of(networks.begin(), networks.end(), [&address](const net::IpNetwork& network) {
-    return network.Contains(address);
-  });
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+// No limit is also one that cannot be reached.
+int64_t ToLimit(uint64_t value) {
+  return static_cast<int64_t>(std::min<uint64_t>(value, std::numeric_limits<int64_t>::max()));
 }
 
 Gateway ReadGateway(const config::v1::Gateway& config) {
@@ -29,15 +34,22 @@ Gateway ReadGateway(const config::v1::Gateway& config) {
                   .etrn_require_auth = config.etrn().require_auth(),
                   .etrn_deliver_to = config.etrn().deliver_to(),
                   .etrn_port = static_cast<int>(config.etrn().port()),
+                  .etrn_treat_as_foreign = config.etrn().treat_target_as_foreign(),
                   .atrn_enabled = config.atrn().enabled(),
                   .atrn_single_session = config.atrn().single_session(),
-                  .atrn_min_interval = absl::Seconds(config.atrn().min_interval().seconds()) +
-                                       absl::Nanoseconds(config.atrn().min_interval().nanos()),
+                  .atrn_min_interval = ToDuration(config.atrn().min_interval()),
                   .atrn_allow_chunking = config.atrn().allow_chunking(),
                   .honor_from = ReadNetworks(config.access().honor_from()),
-                  .ignore_from = ReadNetworks(config.access().ignore_from())};
+                  .ignore_from = ReadNetworks(config.access().ignore_from()),
+                  .forward_every = ToDuration(config.forward_every()),
+                  .messages_max = ToLimit(config.hold().max_messages()),
+                  .bytes_max = ToLimit(config.hold().max_bytes()),
+                  .retention = ToDuration(config.hold().retention())};
   absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(config.domain());
   if (!domain.ok()) return gateway;
+  if (!config.etrn().auth().username().empty()) {
+    gateway.etrn_credential = absl::StrCat("gateways/", domain->ascii(), "/etrn");
+  }
   gateway.names.push_back(*std::move(domain));
   for (const std::string& alias : config.aliases()) {
     absl::StatusOr<smtp::DomainName> name = smtp::DomainName::Parse(alias);
@@ -50,13 +62,6 @@ Gateway ReadGateway(const config::v1::Gateway& config) {
 
 bool Gateway::HasName(const smtp::DomainName& name) const {
   return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-bool Gateway::Honors(absl::string_view client_address) const {
-  if (honor_from.empty() && ignore_from.empty()) return true;
-  const absl::StatusOr<net::IpAddress> address = net::IpAddress::Parse(client_address);
-  if (!address.ok() || Contains(ignore_from, *address)) return false;
-  return honor_from.empty() || Contains(honor_from, *address);
 }
 
 GatewayTable::GatewayTable(const config::v1::Config& config) {

@@ -2,6 +2,7 @@
 #ifndef TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CORE_GATEWAYS_H_
 #define TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CORE_GATEWAYS_H_
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -21,18 +22,22 @@ struct Gateway {
   bool etrn_require_auth = true;
   std::string etrn_deliver_to;
   int etrn_port = 25;
+  std::string etrn_credential;  // names the login at the target (DQ-15); empty: none
+  bool etrn_treat_as_foreign = false;
   bool atrn_enabled = false;
   bool atrn_single_session = true;
   absl::Duration atrn_min_interval;
   bool atrn_allow_chunking = false;
-  std::vector<net::IpNetwork> honor_from;
+  std::vector<net::IpNetwork> honor_from;  // of the configuration; see overrides.h
   std::vector<net::IpNetwork> ignore_from;
+  absl::Duration forward_every;  // 0: never
+  int64_t messages_max = 0;      // held; 0: no limit
+  int64_t bytes_max = 0;
+  absl::Duration retention;  // 0: for ever
 
   const std::string& domain() const { return names.front().ascii(); }
   bool HasName(const smtp::DomainName& name) const;
-  // Whether requests from this address count at all (DQ-40, DQ-41): ignore wins over honor, and an
-  // empty honor list is all. With any list, an address that cannot be read is not honored.
-  bool Honors(absl::string_view client_address) const;
+  bool goes_to_asker() const { return etrn_deliver_to == "requesting_host"; }  // DQ-14
 };
 
 // Immutable; thread-safe.

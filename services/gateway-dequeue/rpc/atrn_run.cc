@@ -91,16 +91,33 @@ bool AtrnRun::IsOver() {
 }
 
 void AtrnRun::Begin(const v1::AtrnBegin& begin) {
-  SessionLock::Options options{.time_to_live = parts_.lock_time_to_live};
-  bool is_revoked;
-  std::optional<Refusal> refusal;
   {
     absl::MutexLock lock(&mu_);
     if (state_ != State::kWaiting) return;
     state_ = State::kDeciding;
     asker_ = begin.asker();
     begin_time_ = parts_.clock.Now();
-    decision_ = DecideAtrn(parts_.gateways, begin);
+  }
+  parts_.overrides.Read([self = shared_from_this(),
+                         begin](absl::StatusOr<std::shared_ptr<const Overrides>> overrides) {
+    if (overrides.ok()) {
+      self->Decide(begin, **overrides);
+    } else {
+      self->Refuse(
+          begin.asker().gateway_login().empty() ? smtp::kAuthRequired : smtp::kAtrnUnavailable,
+          Result::kError);
+    }
+  });
+}
+
+void AtrnRun::Decide(const v1::AtrnBegin& begin, const Overrides& overrides) {
+  SessionLock::Options options{.time_to_live = parts_.lock_time_to_live};
+  bool is_revoked;
+  std::optional<Refusal> refusal;
+  {
+    absl::MutexLock lock(&mu_);
+    if (state_ == State::kOver) return;
+    decision_ = DecideAtrn(parts_.gateways, overrides, begin);
     decision_.grant.set_grant(MakeGrantId());
     is_revoked = is_revoked_;
     refusal = decision_.refusal;
@@ -325,6 +342,14 @@ void AtrnRun::Revoke() {
     if (state_ != State::kRunning) return;
   }
   stream_->Send([](v1::RunAtrnResponse& response) { response.set_revoke(true); });
+}
+
+void AtrnRun::RevokeOf(absl::string_view gateway) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (decision_.gateway == nullptr || decision_.gateway->domain() != gateway) return;
+  }
+  Revoke();
 }
 
 }  // namespace turnpike::dequeue

@@ -6,17 +6,16 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/dequeue/v1/dequeue.grpc.pb.h"
-#include "services/common/base/clock.h"
 #include "services/common/rpc/server_stream.h"
 #include "services/gateway-dequeue/core/decision.h"
-#include "services/gateway-dequeue/core/gateways.h"
-#include "services/gateway-dequeue/rpc/metrics.h"
+#include "services/gateway-dequeue/core/overrides.h"
+#include "services/gateway-dequeue/rpc/parts.h"
 #include "services/gateway-dequeue/rpc/session_lock.h"
-#include "services/spool-store/client/shared_state.h"
-#include "services/spool-store/client/spool.h"
 
 namespace turnpike::dequeue {
 
@@ -29,16 +28,7 @@ class AtrnRun : public std::enable_shared_from_this<AtrnRun> {
  public:
   using Stream = rpc::ServerStream<v1::RunAtrnRequest, v1::RunAtrnResponse>;
 
-  // What all sessions share; outlives them and their calls.
-  struct Parts {
-    const GatewayTable& gateways;
-    spool::Spool& spool;
-    spool::SharedState& state;
-    Metrics& metrics;
-    const base::Clock& clock;
-    absl::Duration lock_time_to_live = absl::Seconds(30);
-  };
-
+  // `parts` outlives the run and its calls.
   AtrnRun(const Parts& parts, std::shared_ptr<Stream> stream)
       : parts_(parts), stream_(std::move(stream)) {}
 
@@ -49,11 +39,14 @@ class AtrnRun : public std::enable_shared_from_this<AtrnRun> {
 
   // The session shall come to its end: refuses one that has not begun, revokes one that runs.
   void Revoke();
+  // The same, if the session is one of this gateway.
+  void RevokeOf(absl::string_view gateway);
 
  private:
   enum class State { kWaiting, kDeciding, kRunning, kOver };
 
   void Begin(const v1::AtrnBegin& begin);
+  void Decide(const v1::AtrnBegin& begin, const Overrides& overrides);
   void OnLocked(absl::StatusOr<std::shared_ptr<SessionLock>> lock);
   void KeepInterval();
   void LookIntoQueue();

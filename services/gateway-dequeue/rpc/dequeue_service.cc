@@ -9,12 +9,10 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
-#include "services/common/observe/log.h"
 #include "services/common/rpc/status.h"
-#include "services/common/smtp/reply_codes.h"
-#include "services/gateway-dequeue/core/decision.h"
+#include "services/gateway-dequeue/rpc/etrn_call.h"
 #include "services/gateway-dequeue/rpc/gateway_reports.h"
-#include "services/gateway-dequeue/rpc/request_log.h"
+#include "services/gateway-dequeue/rpc/operator_calls.h"
 
 namespace turnpike::dequeue {
 namespace {
@@ -28,85 +26,33 @@ absl::Time DeadlineOf(const grpc::CallbackServerContext& context) {
   return std::min(absl::FromChrono(context.deadline()), absl::Now() + kTimeoutMax);
 }
 
-// The releases of one ETRN, until the last one has ended.
-class EtrnAnswer {
- public:
-  EtrnAnswer(const AtrnRun::Parts& parts, const v1::RequestEtrnRequest& request, size_t releases,
-             v1::RequestEtrnResponse* response, grpc::ServerUnaryReactor* reactor)
-      : parts_(parts),
-        asker_(request.asker()),
-        name_(request.name()),
-        request_time_(parts.clock.Now()),
-        response_(response),
-        reactor_(reactor),
-        releases_left_(releases) {}
-
-  void Refuse(const Refusal& refusal) { Finish(smtp::Reply(refusal.reply), refusal.result, 0); }
-
-  void OnReleased(const Gateway& gateway,
-                  const absl::StatusOr<spool::v1::ReleaseQueueResponse>& released) {
-    int64_t messages = 0;
-    bool has_failed;
-    {
-      absl::MutexLock lock(&mu_);
-      if (released.ok()) {
-        gateways_.push_back(&gateway);
-        messages_ += released->released() + released->pending();
-        released_ += released->released();
-      } else {
-        status_ = released.status();
-      }
-      if (--releases_left_ > 0) return;
-      messages = messages_;
-      has_failed = !status_.ok();
-    }
-    if (has_failed) {
-      // Some may be released: asking again joins them.
-      Finish(smtp::Reply(smtp::kUnableToQueue), Result::kError, 0);
-    } else {
-      Finish(EtrnReply(messages, name_), messages > 0 ? Result::kStarted : Result::kNoMail,
-             messages);
-    }
+// Calls `start` with the gateway that has this domain or alias; NOT_FOUND when there is none.
+template <typename Start>
+grpc::ServerUnaryReactor* ForGateway(const Parts& parts, const std::string& domain,
+                                     grpc::CallbackServerContext* context, const Start& start) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const Gateway* gateway = parts.gateways.Find(absl::string_view(domain));
+  if (gateway == nullptr) {
+    reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "no gateway has this domain"));
+  } else {
+    start(*gateway, DeadlineOf(*context), reactor);
   }
+  return reactor;
+}
 
- private:
-  void Finish(const smtp::Reply& reply, Result result, int64_t messages) {
-    std::vector<const Gateway*> gateways;
-    {
-      absl::MutexLock lock(&mu_);
-      gateways.swap(gateways_);
-      response_->set_released(released_);
-    }
-    parts_.metrics.CountRequest(Protocol::kEtrn, result);
-    TURNPIKE_LOG(kInfo, "ETRN",
-                 {{"session", asker_.session_id()},
-                  {"client", asker_.client_address()},
-                  {"login", asker_.gateway_login()},
-                  {"node", name_},
-                  {"code", static_cast<int>(reply.code())},
-                  {"messages", messages}});
-    for (const Gateway* gateway : gateways) {
-      RecordLastRequest(parts_.state, gateway->domain(),
-                        MakeLastRequest("etrn", asker_.client_address(), request_time_, reply));
-    }
-    *response_->mutable_reply() = ToProto(reply);
-    reactor_->Finish(grpc::Status::OK);
-  }
-
-  const AtrnRun::Parts& parts_;
-  const v1::Asker asker_;
-  const std::string name_;
-  const absl::Time request_time_;
-  v1::RequestEtrnResponse* const response_;
-  grpc::ServerUnaryReactor* const reactor_;
-
-  absl::Mutex mu_;
-  size_t releases_left_ ABSL_GUARDED_BY(mu_);
-  std::vector<const Gateway*> gateways_ ABSL_GUARDED_BY(mu_);  // released
-  int64_t messages_ ABSL_GUARDED_BY(mu_) = 0;
-  int64_t released_ ABSL_GUARDED_BY(mu_) = 0;
-  absl::Status status_ ABSL_GUARDED_BY(mu_);
-};
+// Ends a call by the gateway's state, if what was to be done is done.
+template <typename Response>
+StatusCallback ThenReport(const Parts& parts, const Gateway& gateway, absl::Time deadline,
+                          Response* response, grpc::ServerUnaryReactor* reactor) {
+  return [&parts, &gateway, deadline, response, reactor](absl::Status status) {
+    if (!status.ok()) return reactor->Finish(rpc::ToGrpc(status));
+    ReportGateways({&gateway}, parts, deadline,
+                   [response, reactor](absl::StatusOr<std::vector<v1::Gateway>> reports) {
+                     if (reports.ok()) *response->mutable_gateway() = reports->front();
+                     reactor->Finish(rpc::ToGrpc(reports.status()));
+                   });
+  };
+}
 
 }  // namespace
 
@@ -114,21 +60,11 @@ grpc::ServerUnaryReactor* DequeueService::RequestEtrn(grpc::CallbackServerContex
                                                       const v1::RequestEtrnRequest* request,
                                                       v1::RequestEtrnResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const EtrnDecision decision = DecideEtrn(parts_.gateways, *request);
-  auto answer =
-      std::make_shared<EtrnAnswer>(parts_, *request, decision.releases.size(), response, reactor);
-  if (decision.refusal.has_value()) {
-    answer->Refuse(*decision.refusal);
-    return reactor;
-  }
-  const absl::Time deadline = DeadlineOf(*context);
-  for (const EtrnRelease& release : decision.releases) {
-    joiner_.Release(release.gateway->domain(), release.route, deadline,
-                    [answer, gateway = release.gateway](
-                        absl::StatusOr<spool::v1::ReleaseQueueResponse> released) {
-                      answer->OnReleased(*gateway, released);
-                    });
-  }
+  AnswerEtrn(parts_, *request, DeadlineOf(*context),
+             [response, reactor](v1::RequestEtrnResponse answer) {
+               response->Swap(&answer);
+               reactor->Finish(grpc::Status::OK);
+             });
   return reactor;
 }
 
@@ -173,7 +109,7 @@ grpc::ServerUnaryReactor* DequeueService::ListGateways(grpc::CallbackServerConte
   auto place = all.upper_bound(request->page_token());
   for (; place != all.end() && page.size() < page_size; ++place) page.push_back(&place->second);
   if (place != all.end()) response->set_next_page_token(page.back()->domain());
-  ReportGateways(page, parts_.spool, parts_.state, DeadlineOf(*context),
+  ReportGateways(page, parts_, DeadlineOf(*context),
                  [response, reactor](absl::StatusOr<std::vector<v1::Gateway>> reports) {
                    if (reports.ok()) {
                      response->mutable_gateways()->Add(reports->begin(), reports->end());
@@ -186,18 +122,86 @@ grpc::ServerUnaryReactor* DequeueService::ListGateways(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* DequeueService::GetGateway(grpc::CallbackServerContext* context,
                                                      const v1::GetGatewayRequest* request,
                                                      v1::GetGatewayResponse* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const Gateway* gateway = parts_.gateways.Find(absl::string_view(request->domain()));
-  if (gateway == nullptr) {
-    reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "no gateway has this domain"));
-    return reactor;
+  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+                               grpc::ServerUnaryReactor* reactor) {
+    ThenReport(parts_, gateway, deadline, response, reactor)(absl::OkStatus());
+  };
+  return ForGateway(parts_, request->domain(), context, start);
+}
+
+grpc::ServerUnaryReactor* DequeueService::ReleaseGateway(grpc::CallbackServerContext* context,
+                                                         const v1::ReleaseGatewayRequest* request,
+                                                         v1::ReleaseGatewayResponse* response) {
+  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+                               grpc::ServerUnaryReactor* reactor) {
+    ReleaseByOperator(parts_, gateway, *request, deadline,
+                      [response, reactor](absl::StatusOr<v1::ReleaseGatewayResponse> released) {
+                        if (released.ok()) response->Swap(&*released);
+                        reactor->Finish(rpc::ToGrpc(released.status()));
+                      });
+  };
+  return ForGateway(parts_, request->domain(), context, start);
+}
+
+grpc::ServerUnaryReactor* DequeueService::SuspendGateway(grpc::CallbackServerContext* context,
+                                                         const v1::SuspendGatewayRequest* request,
+                                                         v1::SuspendGatewayResponse* response) {
+  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+                               grpc::ServerUnaryReactor* reactor) {
+    Suspend(parts_, gateway, *request, deadline,
+            [this, &gateway, report = ThenReport(parts_, gateway, deadline, response, reactor)](
+                absl::Status status) mutable {
+              if (status.ok()) RevokeSessionsOf(gateway.domain());
+              report(std::move(status));
+            });
+  };
+  return ForGateway(parts_, request->domain(), context, start);
+}
+
+grpc::ServerUnaryReactor* DequeueService::ResumeGateway(grpc::CallbackServerContext* context,
+                                                        const v1::ResumeGatewayRequest* request,
+                                                        v1::ResumeGatewayResponse* response) {
+  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+                               grpc::ServerUnaryReactor* reactor) {
+    Resume(parts_, gateway, deadline, ThenReport(parts_, gateway, deadline, response, reactor));
+  };
+  return ForGateway(parts_, request->domain(), context, start);
+}
+
+grpc::ServerUnaryReactor* DequeueService::AddAccessEntry(grpc::CallbackServerContext* context,
+                                                         const v1::AddAccessEntryRequest* request,
+                                                         v1::AddAccessEntryResponse* response) {
+  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+                               grpc::ServerUnaryReactor* reactor) {
+    AddAccess(parts_, gateway, *request, deadline,
+              ThenReport(parts_, gateway, deadline, response, reactor));
+  };
+  return ForGateway(parts_, request->domain(), context, start);
+}
+
+grpc::ServerUnaryReactor* DequeueService::RemoveAccessEntry(
+    grpc::CallbackServerContext* context, const v1::RemoveAccessEntryRequest* request,
+    v1::RemoveAccessEntryResponse* response) {
+  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+                               grpc::ServerUnaryReactor* reactor) {
+    RemoveAccess(parts_, gateway, *request, deadline,
+                 ThenReport(parts_, gateway, deadline, response, reactor));
+  };
+  return ForGateway(parts_, request->domain(), context, start);
+}
+
+void DequeueService::RevokeSessionsOf(absl::string_view gateway) {
+  std::vector<std::shared_ptr<AtrnRun>> runs;
+  {
+    absl::MutexLock lock(&mu_);
+    runs.assign(runs_.begin(), runs_.end());
   }
-  ReportGateways({gateway}, parts_.spool, parts_.state, DeadlineOf(*context),
-                 [response, reactor](absl::StatusOr<std::vector<v1::Gateway>> reports) {
-                   if (reports.ok()) *response->mutable_gateway() = reports->front();
-                   reactor->Finish(rpc::ToGrpc(reports.status()));
-                 });
-  return reactor;
+  for (const std::shared_ptr<AtrnRun>& run : runs) run->RevokeOf(gateway);
+}
+
+bool DequeueService::has_sessions() const {
+  absl::MutexLock lock(&mu_);
+  return !runs_.empty();
 }
 
 void DequeueService::Forget(AtrnRun* run) {

@@ -7,6 +7,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,6 +23,8 @@
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
 #include "services/gateway-dequeue/client/rpc_dequeue.h"
+#include "services/gateway-dequeue/rpc/parts.h"
+#include "services/gateway-dequeue/rpc/suspension_watch.h"
 #include "services/spool-store/client/fake_shared_state.h"
 #include "services/spool-store/client/fake_spool.h"
 
@@ -42,6 +45,9 @@ config::v1::Config MakeConfig() {
   }
   config.mutable_gateways(0)->add_aliases("alias.example");
   config.mutable_gateways(2)->mutable_atrn()->mutable_min_interval()->set_seconds(3600);
+  config.mutable_gateways(2)->mutable_etrn()->set_deliver_to("mx.c.example");
+  config.mutable_gateways(2)->mutable_access()->add_ignore_from("192.0.2.0/24");
+  config.mutable_gateways(2)->mutable_hold()->set_max_messages(7);
   return config;
 }
 
@@ -81,16 +87,30 @@ class Listener : public AtrnSession::Handler {
   v1::RunAtrnResponse last_ ABSL_GUARDED_BY(mu_);
 };
 
+// Every gateway has two deliveries that may have arrived.
+class TwoUnknownOutcomes : public UnknownOutcomes {
+ public:
+  void Count(const std::string&, absl::Time, Callback done) override { done(2); }
+};
+
 // One running gateway-dequeue over a store that it shares with others.
 class Replica {
  public:
   Replica(const GatewayTable& gateways, spool::Spool& spool, spool::SharedState& state)
-      : service_({.gateways = gateways,
-                  .spool = spool,
-                  .state = state,
-                  .metrics = metrics_,
-                  .clock = base::Clock::System(),
-                  .lock_time_to_live = absl::Milliseconds(1500)}) {
+      : overrides_(state, {.age_max = absl::Milliseconds(10)}),
+        joiner_(spool),
+        parts_{.gateways = gateways,
+               .spool = spool,
+               .state = state,
+               .overrides = overrides_,
+               .joiner = joiner_,
+               .unknown_outcomes = unknown_outcomes_,
+               .metrics = metrics_,
+               .clock = base::Clock::System(),
+               .lock_time_to_live = absl::Milliseconds(1500)},
+        service_(parts_),
+        watch_(std::in_place, parts_, service_,
+               SuspensionWatch::Options{.interval = absl::Milliseconds(10)}) {
     auto server = rpc::Server::Start({.listen = "127.0.0.1:0"}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
@@ -98,7 +118,10 @@ class Replica {
     client_ = std::make_unique<RpcDequeue>(channel_);
     stub_ = v1::DequeueService::NewStub(channel_);
   }
-  ~Replica() { server_->Shutdown(absl::Now()); }
+  ~Replica() {
+    watch_.reset();
+    server_->Shutdown(absl::Now());
+  }
 
   RpcDequeue& client() { return *client_; }
   v1::DequeueService::Stub& stub() { return *stub_; }
@@ -110,7 +133,12 @@ class Replica {
  private:
   const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   Metrics metrics_{*registry_};
+  OverridesReader overrides_;
+  ReleaseJoiner joiner_;
+  TwoUnknownOutcomes unknown_outcomes_;
+  const Parts parts_;
   DequeueService service_;
+  std::optional<SuspensionWatch> watch_;
   std::unique_ptr<rpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<RpcDequeue> client_;
@@ -190,6 +218,53 @@ class DequeueServiceTest : public ::testing::Test {
     EXPECT_TRUE(status.ok()) << status.error_message();
     return response.gateway();
   }
+
+  // An operator's call on a replica: its status code's name, and what it says of the gateway.
+  template <typename Response, typename Request>
+  static std::string Operate(Replica& replica,
+                             grpc::Status (v1::DequeueService::Stub::*method)(grpc::ClientContext*,
+                                                                              const Request&,
+                                                                              Response*),
+                             const Request& request, Response* response = nullptr) {
+    Response unused;
+    grpc::ClientContext context;
+    const grpc::Status status =
+        (replica.stub().*method)(&context, request, response != nullptr ? response : &unused);
+    return absl::StatusCodeToString(static_cast<absl::StatusCode>(status.error_code()));
+  }
+  static std::string Suspend(Replica& replica, const std::string& domain,
+                             const std::string& reason) {
+    v1::SuspendGatewayRequest request;
+    request.set_domain(domain);
+    request.set_reason(reason);
+    return Operate<v1::SuspendGatewayResponse>(replica, &v1::DequeueService::Stub::SuspendGateway,
+                                               request);
+  }
+  static std::string Resume(Replica& replica, const std::string& domain) {
+    v1::ResumeGatewayRequest request;
+    request.set_domain(domain);
+    return Operate<v1::ResumeGatewayResponse>(replica, &v1::DequeueService::Stub::ResumeGateway,
+                                              request);
+  }
+  static std::string AddAccess(Replica& replica, const std::string& domain, v1::AccessList list,
+                               const std::string& network) {
+    v1::AddAccessEntryRequest request;
+    request.set_domain(domain);
+    request.set_list(list);
+    request.set_network(network);
+    return Operate<v1::AddAccessEntryResponse>(replica, &v1::DequeueService::Stub::AddAccessEntry,
+                                               request);
+  }
+  static std::string RemoveAccess(Replica& replica, const std::string& domain, v1::AccessList list,
+                                  const std::string& network) {
+    v1::RemoveAccessEntryRequest request;
+    request.set_domain(domain);
+    request.set_list(list);
+    request.set_network(network);
+    return Operate<v1::RemoveAccessEntryResponse>(
+        replica, &v1::DequeueService::Stub::RemoveAccessEntry, request);
+  }
+  static void WaitUntilKnownEverywhere() { absl::SleepFor(absl::Milliseconds(20)); }
 
   // Asks until nobody runs a session any more: the end of a stream reaches the service later.
   void WaitUntilNoSessionRuns(const std::string& domain) {
@@ -384,6 +459,132 @@ TEST_F(DequeueServiceTest, BadQuestionsAboutGatewaysAreErrors) {
   grpc::ClientContext third_context;
   EXPECT_EQ(one_.stub().ListGateways(&third_context, {}, &gateways).error_code(),
             grpc::StatusCode::UNAVAILABLE);
+}
+
+// [DQ-60]
+TEST_F(DequeueServiceTest, StateOfAGatewayHasItsLimitsAndLists) {
+  const v1::Gateway state = GetGateway("c.example");
+  EXPECT_EQ(state.messages_max(), 7);
+  EXPECT_EQ(state.outcomes_unknown(), 2);
+  EXPECT_FALSE(state.suspended());
+  ASSERT_EQ(state.access_size(), 1);
+  EXPECT_EQ(state.access(0).network(), "192.0.2.0/24");
+  EXPECT_TRUE(state.access(0).configured());
+}
+
+// [DQ-42]
+TEST_F(DequeueServiceTest, AccessEntriesCountOnEveryReplica) {
+  Hold("a.example");
+  EXPECT_EQ(AddAccess(one_, "alias.example", v1::ACCESS_LIST_IGNORE, "198.51.100.1"), "OK");
+  EXPECT_EQ(AddAccess(one_, "a.example", v1::ACCESS_LIST_IGNORE, "198.51.100.1/32"), "OK");
+  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 459);
+  WaitUntilKnownEverywhere();
+  EXPECT_EQ(TryAtrn(two_, "a.example"), "450");
+  ASSERT_EQ(GetGateway("a.example").access_size(), 1);
+  EXPECT_EQ(GetGateway("a.example").access(0).network(), "198.51.100.1/32");
+  EXPECT_TRUE(GetGateway("a.example").access(0).has_add_time());
+  EXPECT_EQ(RemoveAccess(two_, "a.example", v1::ACCESS_LIST_IGNORE, "::ffff:198.51.100.1"), "OK");
+  WaitUntilKnownEverywhere();
+  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 253);
+  EXPECT_EQ(GetGateway("a.example").access_size(), 0);
+}
+
+TEST_F(DequeueServiceTest, ChangedAccessCutsNoSession) {
+  Hold("a.example");
+  Session session = Atrn(one_, "a.example");
+  ASSERT_EQ(session.listener->Next(), "grant");
+  EXPECT_EQ(AddAccess(one_, "a.example", v1::ACCESS_LIST_IGNORE, "0.0.0.0/0"), "OK");
+  WaitUntilKnownEverywhere();
+  v1::AtrnEnd end;
+  end.set_ending(v1::ATRN_ENDING_COMPLETED);
+  session.session->End(end);
+  EXPECT_EQ(session.listener->Next(), "closed OK");
+}
+
+TEST_F(DequeueServiceTest, AccessEntriesThatCannotBeAreRefused) {
+  const auto kHonor = v1::ACCESS_LIST_HONOR;
+  EXPECT_EQ(AddAccess(one_, "nowhere.example", kHonor, "192.0.2.1"), "NOT_FOUND");
+  EXPECT_EQ(AddAccess(one_, "a.example", kHonor, "192.0.2.1/33"), "INVALID_ARGUMENT");
+  EXPECT_EQ(AddAccess(one_, "a.example", v1::ACCESS_LIST_UNSPECIFIED, "192.0.2.1"),
+            "INVALID_ARGUMENT");
+  EXPECT_EQ(RemoveAccess(one_, "a.example", kHonor, "192.0.2.1"), "NOT_FOUND");
+  // What the configuration has is there already, and cannot be taken away here.
+  EXPECT_EQ(AddAccess(one_, "c.example", v1::ACCESS_LIST_IGNORE, "192.0.2.0/24"), "OK");
+  EXPECT_EQ(GetGateway("c.example").access_size(), 1);
+  EXPECT_EQ(RemoveAccess(one_, "c.example", v1::ACCESS_LIST_IGNORE, "192.0.2.0/24"),
+            "FAILED_PRECONDITION");
+  for (int i = 0; i < kAccessEntriesMax; ++i) {
+    ASSERT_EQ(AddAccess(one_, "a.example", kHonor, absl::StrCat("10.0.", i / 250, ".", i % 250)),
+              "OK");
+  }
+  EXPECT_EQ(AddAccess(one_, "a.example", kHonor, "10.1.0.0"), "RESOURCE_EXHAUSTED");
+  EXPECT_EQ(AddAccess(one_, "a.example", kHonor, "10.0.0.0"), "OK");  // is there
+  EXPECT_TRUE(
+      absl::StrContains(one_.MetricsText(), "turnpike_dequeue_access_entries_limit_hits_total 1"));
+  state_.SetStatus(absl::UnavailableError("away"));
+  EXPECT_EQ(AddAccess(one_, "b.example", kHonor, "192.0.2.1"), "UNAVAILABLE");
+}
+
+// [DQ-61]
+TEST_F(DequeueServiceTest, SuspendedGatewayIsRefusedEverywhereUntilItIsResumed) {
+  Hold("a.example");
+  EXPECT_EQ(Suspend(one_, "a.example", "unpaid"), "OK");
+  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 458);
+  WaitUntilKnownEverywhere();
+  EXPECT_EQ(TryAtrn(two_, "a.example"), "451");
+  EXPECT_TRUE(spool_.releases().empty());
+  const v1::Gateway state = GetGateway("a.example");
+  EXPECT_TRUE(state.suspended());
+  EXPECT_EQ(state.suspend_reason(), "unpaid");
+  // Again: the time stays.
+  EXPECT_EQ(Suspend(two_, "a.example", "still unpaid"), "OK");
+  EXPECT_EQ(GetGateway("a.example").suspend_time().nanos(), state.suspend_time().nanos());
+  EXPECT_EQ(GetGateway("a.example").suspend_reason(), "still unpaid");
+  EXPECT_EQ(Resume(two_, "a.example"), "OK");
+  EXPECT_EQ(Resume(one_, "a.example"), "OK");
+  EXPECT_FALSE(GetGateway("a.example").suspended());
+  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 253);
+  EXPECT_EQ(Suspend(one_, "nowhere.example", ""), "NOT_FOUND");
+  EXPECT_EQ(Suspend(one_, "a.example", std::string(201, 'x')), "INVALID_ARGUMENT");
+}
+
+TEST_F(DequeueServiceTest, SuspensionEndsSessionsOfEveryReplica) {
+  Hold("a.example");
+  Hold("b.example");
+  Session here = Atrn(one_, "a.example");
+  ASSERT_EQ(here.listener->Next(), "grant");
+  Session there = Atrn(two_, "b.example");
+  ASSERT_EQ(there.listener->Next(), "grant");
+  EXPECT_EQ(Suspend(one_, "b.example", ""), "OK");
+  EXPECT_EQ(there.listener->Next(), "revoke");
+  EXPECT_EQ(Suspend(one_, "a.example", ""), "OK");
+  EXPECT_EQ(here.listener->Next(), "revoke");
+}
+
+TEST_F(DequeueServiceTest, OperatorsReleaseGoesWhereTheyOrTheGatewaySay) {
+  const auto release = [this](const std::string& domain, const std::string& address,
+                              v1::ReleaseGatewayResponse* response) {
+    v1::ReleaseGatewayRequest request;
+    request.set_domain(domain);
+    if (!address.empty()) request.mutable_target()->set_address(address);
+    return Operate<v1::ReleaseGatewayResponse>(one_, &v1::DequeueService::Stub::ReleaseGateway,
+                                               request, response);
+  };
+  Hold("a.example");
+  Hold("c.example");
+  v1::ReleaseGatewayResponse response;
+  EXPECT_EQ(release("a.example", "", &response), "FAILED_PRECONDITION");
+  EXPECT_EQ(release("a.example", "nonsense", &response), "INVALID_ARGUMENT");
+  EXPECT_EQ(release("nowhere.example", "192.0.2.1", &response), "NOT_FOUND");
+  EXPECT_TRUE(spool_.releases().empty());
+  EXPECT_EQ(release("a.example", "192.0.2.1", &response), "OK");
+  EXPECT_EQ(response.released(), 1);
+  EXPECT_EQ(spool_.releases().back().route().address(), "192.0.2.1");
+  EXPECT_EQ(release("c.example", "", &response), "OK");
+  EXPECT_EQ(spool_.releases().back().route().domain(), "mx.c.example");
+  EXPECT_EQ(GetGateway("c.example").last_request().protocol(), "operator");
+  EXPECT_EQ(Suspend(one_, "c.example", ""), "OK");
+  EXPECT_EQ(release("c.example", "", &response), "FAILED_PRECONDITION");
 }
 
 }  // namespace

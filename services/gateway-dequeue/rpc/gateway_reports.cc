@@ -30,6 +30,8 @@ class Collection {
       }
       report.set_etrn_enabled(gateway->etrn_enabled);
       report.set_atrn_enabled(gateway->atrn_enabled);
+      report.set_messages_max(gateway->messages_max);
+      report.set_bytes_max(gateway->bytes_max);
     }
   }
 
@@ -69,12 +71,28 @@ class Collection {
   std::vector<v1::Gateway> reports_ ABSL_GUARDED_BY(mu_);
 };
 
-constexpr size_t kAnswersPerGateway = 3;
+constexpr size_t kAnswersPerGateway = 5;
+constexpr int kEntriesMax = 1000;  // of one gateway; there are fewer
+
+void FillChanges(const Gateway& gateway,
+                 const google::protobuf::RepeatedPtrField<spool::v1::Entry>& entries,
+                 v1::Gateway& report) {
+  Overrides overrides;
+  for (const spool::v1::Entry& entry : entries) overrides.Add(entry.key(), entry.value());
+  const GatewayOverrides& changed = overrides.For(gateway.domain());
+  for (v1::AccessEntry& entry : AccessEntries(gateway, changed)) {
+    *report.add_access() = std::move(entry);
+  }
+  if (!changed.is_suspended()) return;
+  report.set_suspended(true);
+  *report.mutable_suspend_time() = changed.suspension->suspend_time();
+  report.set_suspend_reason(changed.suspension->suspend_reason());
+}
 
 }  // namespace
 
-void ReportGateways(const std::vector<const Gateway*>& gateways, spool::Spool& spool,
-                    spool::SharedState& state, absl::Time deadline,
+void ReportGateways(const std::vector<const Gateway*>& gateways, const Parts& parts,
+                    absl::Time deadline,
                     absl::AnyInvocable<void(absl::StatusOr<std::vector<v1::Gateway>>)> done) {
   if (gateways.empty()) {
     done(std::vector<v1::Gateway>());
@@ -87,35 +105,49 @@ void ReportGateways(const std::vector<const Gateway*>& gateways, spool::Spool& s
     spool::v1::GetQueueRequest queue;
     queue.mutable_queue()->set_kind(spool::v1::QUEUE_KIND_GATEWAY);
     queue.mutable_queue()->set_name(domain);
-    spool.GetQueue(std::move(queue), deadline,
-                   [all, i](absl::StatusOr<spool::v1::GetQueueResponse> response) {
-                     all->Add(i, response.status(), [&response](v1::Gateway& report) {
-                       *report.mutable_queue() = response->stats();
-                     });
-                   });
+    parts.spool.GetQueue(std::move(queue), deadline,
+                         [all, i](absl::StatusOr<spool::v1::GetQueueResponse> response) {
+                           all->Add(i, response.status(), [&response](v1::Gateway& report) {
+                             *report.mutable_queue() = response->stats();
+                           });
+                         });
     spool::v1::GetEntryRequest last;
     last.set_key(LastRequestKey(domain));
-    state.Get(std::move(last), deadline,
-              [all, i](absl::StatusOr<spool::v1::GetEntryResponse> response) {
-                all->Add(i, response.status(), [&response](v1::Gateway& report) {
-                  if (!report.mutable_last_request()->ParseFromString(response->entry().value())) {
-                    report.clear_last_request();
-                  }
-                });
-              });
+    parts.state.Get(
+        std::move(last), deadline, [all, i](absl::StatusOr<spool::v1::GetEntryResponse> response) {
+          all->Add(i, response.status(), [&response](v1::Gateway& report) {
+            if (!report.mutable_last_request()->ParseFromString(response->entry().value())) {
+              report.clear_last_request();
+            }
+          });
+        });
     spool::v1::ListEntriesRequest sessions;
     sessions.set_prefix(SessionKeyPrefix(domain));
-    state.List(std::move(sessions), deadline,
-               [all, i](absl::StatusOr<spool::v1::ListEntriesResponse> response) {
-                 all->Add(i, response.status(), [&response](v1::Gateway& report) {
-                   for (const spool::v1::Entry& entry : response->entries()) {
-                     v1::RunningSession session;
-                     if (session.ParseFromString(entry.value())) {
-                       *report.add_running_sessions() = std::move(session);
-                     }
-                   }
-                 });
-               });
+    parts.state.List(std::move(sessions), deadline,
+                     [all, i](absl::StatusOr<spool::v1::ListEntriesResponse> response) {
+                       all->Add(i, response.status(), [&response](v1::Gateway& report) {
+                         for (const spool::v1::Entry& entry : response->entries()) {
+                           v1::RunningSession session;
+                           if (session.ParseFromString(entry.value())) {
+                             *report.add_running_sessions() = std::move(session);
+                           }
+                         }
+                       });
+                     });
+    spool::v1::ListEntriesRequest changes;
+    changes.set_prefix(OverridesPrefix(domain));
+    changes.set_page_size(kEntriesMax);
+    parts.state.List(
+        std::move(changes), deadline,
+        [all, i, gateway = gateways[i]](absl::StatusOr<spool::v1::ListEntriesResponse> response) {
+          all->Add(i, response.status(), [&response, gateway](v1::Gateway& report) {
+            FillChanges(*gateway, response->entries(), report);
+          });
+        });
+    parts.unknown_outcomes.Count(domain, deadline, [all, i](absl::StatusOr<int64_t> count) {
+      all->Add(i, count.status(),
+               [&count](v1::Gateway& report) { report.set_outcomes_unknown(*count); });
+    });
   }
 }
 

@@ -9,16 +9,15 @@
 #include "absl/time/time.h"
 #include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "services/gateway-dequeue/core/gateways.h"
-#include "services/spool-store/client/shared_state.h"
-#include "services/spool-store/client/spool.h"
+#include "services/gateway-dequeue/rpc/parts.h"
 
 namespace turnpike::dequeue {
 
 // Asks for all gateways at once and reports them in the order given; the first error that matters
 // instead (UNAVAILABLE: the store is away). `done` runs on a thread of the store's clients, or
 // inside the call. All references must outlive `done`.
-void ReportGateways(const std::vector<const Gateway*>& gateways, spool::Spool& spool,
-                    spool::SharedState& state, absl::Time deadline,
+void ReportGateways(const std::vector<const Gateway*>& gateways, const Parts& parts,
+                    absl::Time deadline,
                     absl::AnyInvocable<void(absl::StatusOr<std::vector<v1::Gateway>>)> done);
 
 }  // namespace turnpike::dequeue

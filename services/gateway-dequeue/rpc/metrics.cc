@@ -9,8 +9,36 @@ namespace turnpike::dequeue {
 namespace {
 
 const char* ProtocolName(Protocol protocol) {
-  return protocol == Protocol::kEtrn ? "etrn" : "atrn";
+  switch (protocol) {
+    case Protocol::kEtrn:
+      return "etrn";
+    case Protocol::kAtrn:
+      return "atrn";
+    case Protocol::kInterval:
+      return "interval";
+    case Protocol::kOperator:
+      return "operator";
+  }
+  return "";
 }
+
+constexpr Protocol kProtocols[] = {Protocol::kEtrn, Protocol::kAtrn, Protocol::kInterval,
+                                   Protocol::kOperator};
+
+constexpr Result kResults[] = {Result::kStarted,         Result::kNoMail,    Result::kUnknownDomain,
+                               Result::kUnauthenticated, Result::kForbidden, Result::kBusy,
+                               Result::kSuspended,       Result::kError};
+
+prometheus::Family<prometheus::Gauge>& GaugeFamily(const char* name, const char* help,
+                                                   prometheus::Registry& registry) {
+  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
+}
+
+double Grown(int64_t before, int64_t now) {
+  return static_cast<double>(std::max<int64_t>(now - before, 0));
+}
+
+}  // namespace
 
 const char* ResultName(Result result) {
   switch (result) {
@@ -26,26 +54,13 @@ const char* ResultName(Result result) {
       return "forbidden";
     case Result::kBusy:
       return "busy";
+    case Result::kSuspended:
+      return "suspended";
     case Result::kError:
       return "error";
   }
   return "";
 }
-
-constexpr Result kResults[] = {
-    Result::kStarted,   Result::kNoMail, Result::kUnknownDomain, Result::kUnauthenticated,
-    Result::kForbidden, Result::kBusy,   Result::kError};
-
-prometheus::Family<prometheus::Gauge>& GaugeFamily(const char* name, const char* help,
-                                                   prometheus::Registry& registry) {
-  return prometheus::BuildGauge().Name(name).Help(help).Register(registry);
-}
-
-double Grown(int64_t before, int64_t now) {
-  return static_cast<double>(std::max<int64_t>(now - before, 0));
-}
-
-}  // namespace
 
 Metrics::Metrics(prometheus::Registry& registry)
     : atrn_sessions(GaugeFamily("turnpike_dequeue_sessions", "Sessions that run now", registry)
@@ -65,9 +80,26 @@ Metrics::Metrics(prometheus::Registry& registry)
       gateway_oldest_seconds(GaugeFamily(
           "turnpike_dequeue_gateway_oldest_timestamp_seconds",
           "Arrival of the oldest message in the gateway's queue; 0 when it is empty", registry)),
+      overdue_gateways(GaugeFamily("turnpike_dequeue_overdue_gateways",
+                                   "Gateways whose oldest held message has waited for too long",
+                                   registry)
+                           .Add({})),
+      suspended_gateways(GaugeFamily("turnpike_dequeue_suspended_gateways",
+                                     "Gateways that an operator has suspended", registry)
+                             .Add({})),
+      expired_messages(prometheus::BuildCounter()
+                           .Name("turnpike_dequeue_expired_messages_total")
+                           .Help("Messages held longer than the retention, returned")
+                           .Register(registry)
+                           .Add({})),
+      access_entries_limit_hits(prometheus::BuildCounter()
+                                    .Name("turnpike_dequeue_access_entries_limit_hits_total")
+                                    .Help("Access entries not added, as the gateway has too many")
+                                    .Register(registry)
+                                    .Add({})),
       requests_(prometheus::BuildCounter()
                     .Name("turnpike_dequeue_requests_total")
-                    .Help("ETRN and ATRN requests by how they ended")
+                    .Help("Requests for held mail by how they ended")
                     .Register(registry)),
       messages_(prometheus::BuildCounter()
                     .Name("turnpike_dequeue_messages_total")
@@ -82,7 +114,7 @@ Metrics::Metrics(prometheus::Registry& registry)
                              .Register(registry)
                              .Add({{"protocol", "atrn"}})) {
   // All there from the start, at 0.
-  for (Protocol protocol : {Protocol::kEtrn, Protocol::kAtrn}) {
+  for (Protocol protocol : kProtocols) {
     for (Result result : kResults) {
       requests_.Add({{"protocol", ProtocolName(protocol)}, {"result", ResultName(result)}});
     }

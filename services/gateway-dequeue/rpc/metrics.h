@@ -17,7 +17,11 @@ class Registry;
 
 namespace turnpike::dequeue {
 
-enum class Protocol { kEtrn, kAtrn };
+// Who asked; kInterval is DQ-3, kOperator DQ-61.
+enum class Protocol { kEtrn, kAtrn, kInterval, kOperator };
+
+// As in the label `result`.
+const char* ResultName(Result result);
 
 // Thread-safe.
 class Metrics {
@@ -37,6 +41,10 @@ class Metrics {
   prometheus::Family<prometheus::Gauge>& gateway_held_messages;
   prometheus::Family<prometheus::Gauge>& gateway_held_bytes;
   prometheus::Family<prometheus::Gauge>& gateway_oldest_seconds;  // 0: holds nothing
+  prometheus::Gauge& overdue_gateways;    // whose oldest held mail has passed an age (DQ-60)
+  prometheus::Gauge& suspended_gateways;  // by operators (DQ-61)
+  prometheus::Counter& expired_messages;  // returned to their senders (DQ-2)
+  prometheus::Counter& access_entries_limit_hits;
 
  private:
   prometheus::Family<prometheus::Counter>& requests_;

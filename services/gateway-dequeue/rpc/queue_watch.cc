@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/time/clock.h"
+#include "services/common/observe/log.h"
 #include "services/common/observe/metrics.h"
 
 namespace turnpike::dequeue {
@@ -42,37 +44,43 @@ void Add(const spool::v1::QueueStats& stats, Figures& figures) {
 
 QueueWatch::QueueWatch(const GatewayTable& gateways, spool::Spool& spool, Metrics& metrics,
                        const Options& options)
-    : gateways_(gateways), spool_(spool), metrics_(metrics), options_(options), thread_([this] {
-        Run();
-      }) {}
+    : gateways_(gateways),
+      spool_(spool),
+      metrics_(metrics),
+      options_(options),
+      ticker_(options.interval, [this](const Ticker& ticker) { Round(ticker); }) {}
 
-QueueWatch::~QueueWatch() {
-  {
-    absl::MutexLock lock(&mu_);
-    is_stopping_ = true;
-  }
-  thread_.join();
+bool QueueWatch::IsOverdue(const Gateway& gateway, const spool::v1::QueueStats& stats,
+                           absl::Time now) const {
+  if (stats.held() == 0 || !stats.has_oldest_time()) return false;
+  absl::Duration age = options_.overdue_age;
+  if (gateway.retention > absl::ZeroDuration()) age = std::min(age, gateway.retention / 2);
+  return absl::FromUnixSeconds(stats.oldest_time().seconds()) < now - age;
 }
 
-void QueueWatch::Run() {
-  while (true) {
-    Round();
-    absl::MutexLock lock(&mu_);
-    if (mu_.AwaitWithTimeout(absl::Condition(&is_stopping_), options_.interval)) return;
-  }
+void QueueWatch::WarnOf(const Gateway& gateway, const spool::v1::QueueStats& stats,
+                        absl::Time now) {
+  const auto [place, is_new] = warned_.try_emplace(gateway.domain(), now);
+  if (!is_new && now - place->second < options_.warning_interval) return;
+  place->second = now;
+  const absl::Time oldest = absl::FromUnixSeconds(stats.oldest_time().seconds());
+  TURNPIKE_LOG(kWarning, "mail of a gateway is not collected",
+               {{"gateway", gateway.domain()},
+                {"held", stats.held()},
+                {"bytes", stats.bytes()},
+                {"oldest", absl::FormatTime(oldest, absl::UTCTimeZone())}});
 }
 
-bool QueueWatch::Round() {
+bool QueueWatch::Round(const Ticker& ticker) {
   observe::LabelCap labels(options_.gateways_max);
   std::map<std::string, Figures> figures;
   int waiting = 0;
+  int overdue = 0;
+  const absl::Time now = absl::Now();
   std::vector<std::string> domains;
   for (const auto& [domain, gateway] : gateways_.all()) domains.push_back(domain);
   for (size_t first = 0; first < domains.size(); first += kCallsAtOnce) {
-    {
-      absl::MutexLock lock(&mu_);
-      if (is_stopping_) return false;
-    }
+    if (ticker.is_stopping()) return false;
     const size_t count = std::min(kCallsAtOnce, domains.size() - first);
     auto answers = std::make_shared<Answers>(count);
     for (size_t i = 0; i < count; ++i) {
@@ -91,6 +99,13 @@ bool QueueWatch::Round() {
       const spool::v1::QueueStats& stats = answers->queues[i]->stats();
       if (stats.held() > 0) ++waiting;
       Add(stats, figures[labels.Admit(domains[first + i])]);
+      const Gateway& gateway = gateways_.all().at(domains[first + i]);
+      if (IsOverdue(gateway, stats, now)) {
+        ++overdue;
+        WarnOf(gateway, stats, now);
+      } else {
+        warned_.erase(gateway.domain());
+      }
     }
   }
   for (const auto& [label, sums] : figures) {
@@ -100,6 +115,7 @@ bool QueueWatch::Round() {
         .Set(static_cast<double>(sums.oldest_seconds));
   }
   metrics_.domains_waiting.Set(waiting);
+  metrics_.overdue_gateways.Set(overdue);
   return true;
 }
 

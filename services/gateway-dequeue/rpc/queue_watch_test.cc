@@ -64,9 +64,34 @@ TEST(QueueWatchTest, FiguresAreByGatewayWithACap) {
   EXPECT_TRUE(absl::StrContains(text, absl::StrCat(held, "\"b.example\"} 10"))) << text;
   EXPECT_TRUE(absl::StrContains(text, absl::StrCat(held, "\"_other\"} 2"))) << text;
   EXPECT_TRUE(absl::StrContains(text, "turnpike_dequeue_domains_waiting 3")) << text;
+  // Their oldest is of 2023.
+  EXPECT_TRUE(absl::StrContains(text, "turnpike_dequeue_overdue_gateways 3")) << text;
   EXPECT_TRUE(absl::StrContains(
       text, "turnpike_dequeue_gateway_oldest_timestamp_seconds{gateway=\"a.example\"} 0"))
       << text;
+}
+
+TEST(QueueWatchTest, HalfOfTheRetentionIsOverdueToo) {
+  config::v1::Config config;
+  for (const char* domain : {"a.example", "b.example", "c.example"}) {
+    config.add_gateways()->set_domain(domain);
+  }
+  const absl::Duration age = absl::Now() - absl::FromUnixSeconds(1'700'000'000);
+  config.mutable_gateways(1)->mutable_hold()->mutable_retention()->set_seconds(
+      absl::ToInt64Seconds(age));
+  config.mutable_gateways(2)->mutable_hold()->mutable_retention()->set_seconds(
+      absl::ToInt64Seconds(4 * age));
+  const GatewayTable gateways(config);
+  auto registry = std::make_shared<prometheus::Registry>();
+  Metrics metrics(*registry);
+  CountingSpool spool(4);
+  {
+    QueueWatch watch(gateways, spool, metrics,
+                     {.interval = absl::Milliseconds(10), .overdue_age = absl::InfiniteDuration()});
+    spool.all_asked.WaitForNotification();
+  }
+  const std::string text = prometheus::TextSerializer().Serialize(registry->Collect());
+  EXPECT_TRUE(absl::StrContains(text, "turnpike_dequeue_overdue_gateways 1")) << text;
 }
 
 }  // namespace

@@ -1,0 +1,242 @@
+// What gateway-dequeue does by itself: releases at an interval, and returns what is too old.
+#include <gtest/gtest.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "services/common/base/clock.h"
+#include "services/common/base/message_id.h"
+#include "services/gateway-dequeue/rpc/forward_rounds.h"
+#include "services/gateway-dequeue/rpc/retention_rounds.h"
+#include "services/spool-store/client/fake_shared_state.h"
+#include "services/spool-store/client/fake_spool.h"
+
+namespace turnpike::dequeue {
+namespace {
+
+class NoUnknownOutcomes : public UnknownOutcomes {
+ public:
+  void Count(const std::string&, absl::Time, Callback done) override { done(0); }
+};
+
+void WaitUntil(const std::function<bool()>& condition) {
+  while (!condition()) absl::SleepFor(absl::Milliseconds(2));
+}
+
+void SetDuration(absl::Duration duration, google::protobuf::Duration* out) {
+  out->set_seconds(absl::IDivDuration(duration, absl::Seconds(1), &duration));
+  out->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(duration)));
+}
+
+// a.example has both an interval and a retention.
+class RoundsTest : public ::testing::Test {
+ protected:
+  static config::v1::Config MakeConfig(absl::Duration forward_every, absl::Duration retention,
+                                       const std::string& deliver_to = "mx.a.example") {
+    config::v1::Config config;
+    config::v1::Gateway* gateway = config.add_gateways();
+    gateway->set_domain("a.example");
+    gateway->mutable_etrn()->set_deliver_to(deliver_to);
+    gateway->mutable_etrn()->set_port(25);
+    SetDuration(forward_every, gateway->mutable_forward_every());
+    SetDuration(retention, gateway->mutable_hold()->mutable_retention());
+    return config;
+  }
+
+  // One of several replicas over one store.
+  struct Replica {
+    Replica(RoundsTest& test, const config::v1::Config& config)
+        : gateways(config), overrides(test.state_, {}), joiner(test.spool_), test(test) {}
+
+    const GatewayTable gateways;
+    OverridesReader overrides;
+    ReleaseJoiner joiner;
+    RoundsTest& test;
+    const Parts parts{.gateways = gateways,
+                      .spool = test.spool_,
+                      .state = test.state_,
+                      .overrides = overrides,
+                      .joiner = joiner,
+                      .unknown_outcomes = test.unknown_outcomes_,
+                      .metrics = test.metrics_,
+                      .clock = base::Clock::System()};
+  };
+  static constexpr absl::Duration kTick = absl::Milliseconds(2);
+  static ForwardRounds::Options Forwarding() {
+    return {.tick = kTick, .retry_delay = absl::Milliseconds(10)};
+  }
+  static RetentionRounds::Options Retention() {
+    return {.tick = kTick, .interval_max = absl::Milliseconds(10)};
+  }
+
+  void Hold(const std::string& text, absl::Duration age, bool hold = true) {
+    const absl::Time received = absl::Now() - age;
+    spool::v1::NewMessage message;
+    message.set_message_id(std::string(base::MessageId::Generate(absl::Now()).bytes()));
+    message.mutable_envelope()->set_return_path("ann@sender.example");
+    message.set_inline_content(absl::StrCat("Subject: ", text, "\r\n\r\n"));
+    message.set_content_bytes(static_cast<int64_t>(message.inline_content().size()));
+    message.mutable_received_time()->set_seconds(absl::ToUnixSeconds(received));
+    spool::v1::NewDelivery* delivery = message.add_deliveries();
+    delivery->mutable_queue()->set_kind(spool::v1::QUEUE_KIND_GATEWAY);
+    delivery->mutable_queue()->set_name("a.example");
+    delivery->add_recipients()->set_address(absl::StrCat(text, "@a.example"));
+    delivery->set_hold(hold);
+    spool_.Enqueue(std::move(message), absl::InfiniteFuture(),
+                   [](absl::Status status) { EXPECT_TRUE(status.ok()) << status; });
+  }
+  void Put(const std::string& key) {
+    spool::v1::PutEntryRequest put;
+    put.set_key(key);
+    state_.Put(
+        std::move(put), absl::InfiniteFuture(),
+        [](absl::StatusOr<spool::v1::PutEntryResponse> response) { ASSERT_TRUE(response.ok()); });
+  }
+  void Delete(const std::string& key) {
+    spool::v1::DeleteEntryRequest request;
+    request.set_key(key);
+    state_.Delete(std::move(request), absl::InfiniteFuture(),
+                  [](absl::StatusOr<spool::v1::DeleteEntryResponse>) {});
+  }
+  // The gateway's recipients that are left, in order.
+  std::string Left() const {
+    std::string left;
+    for (const spool::v1::Delivery& delivery : spool_.deliveries()) {
+      if (delivery.queue().kind() != spool::v1::QUEUE_KIND_GATEWAY) continue;
+      absl::StrAppend(&left, delivery.recipients(0).address(), " ");
+    }
+    return left;
+  }
+  std::string MetricsText() const {
+    return prometheus::TextSerializer().Serialize(registry_->Collect());
+  }
+
+  const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
+  Metrics metrics_{*registry_};
+  NoUnknownOutcomes unknown_outcomes_;
+  spool::FakeSpool spool_;
+  spool::FakeSharedState state_;
+  const routing::DomainClasses classes_{config::v1::Config()};
+};
+
+// [DQ-3]
+TEST_F(RoundsTest, ForwardsAgainAndAgain) {
+  Replica replica(*this, MakeConfig(absl::Milliseconds(20), absl::ZeroDuration()));
+  ForwardRounds rounds(replica.parts, Forwarding());
+  WaitUntil([this] { return spool_.releases().size() >= 4; });
+  EXPECT_EQ(spool_.releases()[0].queue().name(), "a.example");
+  EXPECT_EQ(spool_.releases()[0].route().domain(), "mx.a.example");
+}
+
+TEST_F(RoundsTest, OneReplicaForwards) {
+  const config::v1::Config config = MakeConfig(absl::Hours(1), absl::ZeroDuration());
+  Hold("x", absl::ZeroDuration());
+  {
+    Replica one(*this, config);
+    Replica two(*this, config);
+    ForwardRounds first(one.parts, Forwarding());
+    ForwardRounds second(two.parts, Forwarding());
+    WaitUntil([this] { return !spool_.releases().empty(); });
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(spool_.releases().size(), 1u);
+  // Nor after a restart before the interval is over.
+  Replica three(*this, config);
+  ForwardRounds third(three.parts, Forwarding());
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_EQ(spool_.releases().size(), 1u);
+  EXPECT_TRUE(absl::StrContains(
+      MetricsText(),
+      "turnpike_dequeue_requests_total{protocol=\"interval\",result=\"started\"} 1"));
+}
+
+TEST_F(RoundsTest, ForwardsWhatAReplicaDidNotLiveToDo) {
+  spool::v1::PutEntryRequest claim;
+  claim.set_key("forward/a.example");
+  SetDuration(absl::Milliseconds(50), claim.mutable_time_to_live_duration());
+  state_.Put(
+      std::move(claim), absl::InfiniteFuture(),
+      [](absl::StatusOr<spool::v1::PutEntryResponse> response) { ASSERT_TRUE(response.ok()); });
+  Replica replica(*this, MakeConfig(absl::Hours(1), absl::ZeroDuration()));
+  ForwardRounds rounds(replica.parts, Forwarding());
+  WaitUntil([this] { return spool_.releases().size() == 1; });
+}
+
+TEST_F(RoundsTest, ForwardsOnceTheStoreIsBack) {
+  spool_.SetQueueStatus(absl::UnavailableError("away"));
+  Replica replica(*this, MakeConfig(absl::Hours(1), absl::ZeroDuration()));
+  ForwardRounds rounds(replica.parts, Forwarding());
+  WaitUntil([this] {
+    return absl::StrContains(
+        MetricsText(), "turnpike_dequeue_requests_total{protocol=\"interval\",result=\"error\"} 2");
+  });
+  const size_t failed = spool_.releases().size();
+  spool_.SetQueueStatus(absl::OkStatus());
+  WaitUntil([this, failed] { return spool_.releases().size() > failed; });
+}
+
+TEST_F(RoundsTest, ForwardsNothingWhileSuspendedOrWithoutATarget) {
+  const std::string key = SuspendedKey("a.example");
+  Put(key);
+  Replica replica(*this, MakeConfig(absl::Hours(1), absl::ZeroDuration()));
+  Replica aimless(*this, MakeConfig(absl::Hours(1), absl::ZeroDuration(), "requesting_host"));
+  ForwardRounds rounds(replica.parts, Forwarding());
+  ForwardRounds aimless_rounds(aimless.parts, Forwarding());
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_TRUE(spool_.releases().empty());
+  Delete(key);
+  replica.overrides.Forget();
+  WaitUntil([this] { return spool_.releases().size() == 1; });
+}
+
+// [DQ-2]
+TEST_F(RoundsTest, ReturnsWhatIsHeldForTooLong) {
+  Hold("old", absl::Hours(49));
+  Hold("older", absl::Hours(60));
+  Hold("released", absl::Hours(60), /*hold=*/false);
+  Hold("young", absl::Hours(47));
+  Replica replica(*this, MakeConfig(absl::ZeroDuration(), absl::Hours(48)));
+  RetentionRounds rounds(replica.parts, "gate.example", classes_, Retention());
+  WaitUntil([this] { return Left() == "released@a.example young@a.example "; });
+  WaitUntil([this] { return spool_.lease_streams().empty(); });
+  // Two notifications, to the sender.
+  int reports = 0;
+  for (const spool::v1::Delivery& delivery : spool_.deliveries()) {
+    if (delivery.queue().name() == "sender.example") ++reports;
+  }
+  EXPECT_EQ(reports, 2);
+  EXPECT_TRUE(absl::StrContains(MetricsText(), "turnpike_dequeue_expired_messages_total 2"));
+}
+
+TEST_F(RoundsTest, ReturnsOnlyWhereNobodyElseDoes) {
+  Hold("old", absl::Hours(49));
+  Put("retention/a.example");  // another replica's lock
+  Replica replica(*this, MakeConfig(absl::ZeroDuration(), absl::Hours(48)));
+  RetentionRounds rounds(replica.parts, "gate.example", classes_, Retention());
+  absl::SleepFor(absl::Milliseconds(50));
+  EXPECT_EQ(Left(), "old@a.example ");
+  Delete("retention/a.example");
+  WaitUntil([this] { return Left().empty(); });
+}
+
+TEST_F(RoundsTest, WhatCannotBeReturnedStaysHeld) {
+  Hold("old", absl::Hours(49));
+  spool_.SetSettleResult(absl::StatusOr<spool::v1::SettleOutcome>(absl::UnavailableError("away")));
+  Replica replica(*this, MakeConfig(absl::ZeroDuration(), absl::Hours(48)));
+  RetentionRounds rounds(replica.parts, "gate.example", classes_, Retention());
+  WaitUntil([this] { return spool_.settlements().size() >= 2; });
+  EXPECT_EQ(Left(), "old@a.example ");
+  spool_.SetSettleResult(std::nullopt);
+  WaitUntil([this] { return Left().empty(); });
+}
+
+}  // namespace
+}  // namespace turnpike::dequeue

@@ -1,5 +1,8 @@
 #include "services/auth-service/rpc/work_pool.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "services/common/base/check.h"
@@ -9,7 +12,7 @@ namespace turnpike::auth {
 WorkPool::WorkPool(const Options& options) : waiting_max_(options.waiting_max) {
   TURNPIKE_CHECK(options.threads > 0);
   for (size_t i = 0; i < options.threads; ++i) {
-    threads_.emplace_back([this] { RunThread(); });
+    threads_.emplace_back([this, nice = options.nice] { RunThread(nice); });
   }
 }
 
@@ -40,7 +43,10 @@ size_t WorkPool::waiting() const {
   return waiting_.size();
 }
 
-void WorkPool::RunThread() {
+void WorkPool::RunThread(int nice) {
+  // On Linux a nice value is a thread's own. More of it is always allowed.
+  const auto thread = static_cast<id_t>(gettid());
+  setpriority(PRIO_PROCESS, thread, getpriority(PRIO_PROCESS, thread) + nice);
   while (true) {
     absl::AnyInvocable<void()> work;
     {

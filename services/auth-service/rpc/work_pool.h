@@ -1,4 +1,5 @@
-// A few threads for computations that take long, so that the threads that serve calls stay free.
+// A few threads for computations that take long, so that the threads that serve calls stay free,
+// and so that a flood of logins takes no processor from mail that needs none.
 #ifndef TURNPIKE_SERVICES_AUTH_SERVICE_RPC_WORK_POOL_H_
 #define TURNPIKE_SERVICES_AUTH_SERVICE_RPC_WORK_POOL_H_
 
@@ -18,8 +19,11 @@ namespace turnpike::auth {
 class WorkPool {
  public:
   struct Options {
-    size_t threads = 2;           // auth.password_checks_max; > 0
-    size_t waiting_max = 10'000;  // further work is refused
+    size_t threads = 2;        // auth.password_checks_max; > 0
+    size_t waiting_max = 100;  // auth.password_checks_waiting_max; further work is refused
+    // What is added to the threads' nice value, 0..19: beside anything else that wants the
+    // processor they get about a tenth of it, and all of it otherwise.
+    int nice = 10;
   };
   explicit WorkPool(const Options& options);
   WorkPool(const WorkPool&) = delete;
@@ -36,7 +40,7 @@ class WorkPool {
   size_t waiting() const;
 
  private:
-  void RunThread();
+  void RunThread(int nice);
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     return waiting_.empty() && running_ == 0;
   }

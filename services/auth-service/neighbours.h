@@ -1,0 +1,50 @@
+// What stands beside the rules: the dynamic screen, mailbox logins, domain sharing, directories,
+// built as the configuration says. (AU-20 to AU-23)
+#ifndef TURNPIKE_SERVICES_AUTH_SERVICE_NEIGHBOURS_H_
+#define TURNPIKE_SERVICES_AUTH_SERVICE_NEIGHBOURS_H_
+
+#include <functional>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "protos/turnpike/config/v1/config.pb.h"
+#include "services/auth-service/core/recent_logins.h"
+#include "services/auth-service/core/screen.h"
+#include "services/auth-service/core/site.h"
+#include "services/auth-service/rpc/admin_service.h"
+
+namespace grpc {
+class Service;
+}
+namespace prometheus {
+class Registry;
+}
+
+namespace turnpike::auth {
+
+// Thread-safe. Nothing of it is used any more when it is destroyed.
+class Neighbours {
+ public:
+  // `config` is complete and checked. The registry outlives this. UNAVAILABLE when
+  // auth.pop_before_smtp.policy_listen cannot be bound.
+  static absl::StatusOr<std::unique_ptr<Neighbours>> Create(const config::v1::Config& config,
+                                                            std::shared_ptr<const Site> site,
+                                                            prometheus::Registry& registry);
+  ~Neighbours();
+
+  Screen& screen();
+  RecentLogins* recent_logins();  // null: auth.pop_before_smtp is off
+
+  // For as long as this lives.
+  std::unique_ptr<grpc::Service> MakeAdminService(
+      std::function<void(v1::ExplainVerdictRequest, AdminServiceParts::ExplainDone)> explain);
+
+ private:
+  class Impl;
+  explicit Neighbours(std::unique_ptr<Impl> impl);
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace turnpike::auth
+
+#endif  // TURNPIKE_SERVICES_AUTH_SERVICE_NEIGHBOURS_H_

@@ -10,6 +10,7 @@
 #include "services/common/process/service_main.h"
 #include "services/common/rpc/server.h"
 #include "services/spool-store/rpc/shared_state_service.h"
+#include "services/spool-store/rpc/slot_desk.h"
 #include "services/spool-store/rpc/spool_service.h"
 #include "services/spool-store/storage/metrics.h"
 #include "services/spool-store/storage/rocks_store.h"
@@ -44,8 +45,9 @@ class SpoolStore : public process::Service {
   SpoolStore(std::unique_ptr<Metrics> metrics, std::unique_ptr<RocksStore> store)
       : metrics_(std::move(metrics)),
         store_(std::move(store)),
+        slots_(base::Clock::System(), *metrics_->slots_held, *metrics_->slots_waiting),
         spool_service_(*store_),
-        shared_state_service_(store_->shared_state()) {}
+        shared_state_service_(store_->shared_state(), slots_) {}
 
   bool IsReady() const override { return store_->IsHealthy(); }
   std::string grpc_address() const override { return server_->address(); }
@@ -56,6 +58,7 @@ class SpoolStore : public process::Service {
     server_->SetServing(false);
     store_->Drain();
     spool_service_.Drain();
+    shared_state_service_.Drain();
     server_->Shutdown(deadline);
     store_->WaitIdle();  // none of its threads is in a call when the server goes
   }
@@ -64,6 +67,7 @@ class SpoolStore : public process::Service {
   // In the order in which they depend on each other.
   const std::unique_ptr<Metrics> metrics_;
   const std::unique_ptr<RocksStore> store_;
+  SlotDesk slots_;
   SpoolService spool_service_;
   SharedStateService shared_state_service_;
   std::unique_ptr<rpc::Server> server_;

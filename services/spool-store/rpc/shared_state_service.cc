@@ -1,5 +1,6 @@
 #include "services/spool-store/rpc/shared_state_service.h"
 
+#include "services/spool-store/rpc/slots_call.h"
 #include "services/spool-store/rpc/unary_answer.h"
 
 namespace turnpike::spool {
@@ -42,6 +43,11 @@ grpc::ServerUnaryReactor* SharedStateService::AddToEntry(grpc::CallbackServerCon
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   store_.Add(*request, UnaryAnswer(reactor, response));
   return reactor;
+}
+
+grpc::ServerBidiReactor<v1::HoldSlotsRequest, v1::HoldSlotsResponse>* SharedStateService::HoldSlots(
+    grpc::CallbackServerContext*) {
+  return StartSlotsCall(slots_, drain_list_);
 }
 
 }  // namespace turnpike::spool

@@ -19,8 +19,10 @@
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
 #include "services/spool-store/client/rpc_shared_state.h"
+#include "services/spool-store/client/rpc_slots.h"
 #include "services/spool-store/client/rpc_spool.h"
 #include "services/spool-store/rpc/shared_state_service.h"
+#include "services/spool-store/rpc/slot_desk.h"
 #include "services/spool-store/storage/rocks_store.h"
 #include "services/spool-store/storage/testing.h"
 
@@ -77,7 +79,9 @@ class SpoolServiceTest : public testing::Test {
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     service_ = std::make_unique<SpoolService>(*store_);
-    shared_state_service_ = std::make_unique<SharedStateService>(store_->shared_state());
+    slots_ = std::make_unique<SlotDesk>(base::Clock::System(), *metrics_->slots_held,
+                                        *metrics_->slots_waiting);
+    shared_state_service_ = std::make_unique<SharedStateService>(store_->shared_state(), *slots_);
     auto server =
         rpc::Server::Start({.listen = listen}, {service_.get(), shared_state_service_.get()});
     ASSERT_TRUE(server.ok()) << server.status();
@@ -87,11 +91,13 @@ class SpoolServiceTest : public testing::Test {
   void Stop() {
     store_->Drain();
     service_->Drain();
+    shared_state_service_->Drain();
     server_->Shutdown(absl::Now() + absl::Seconds(5));
     store_->WaitIdle();
     server_ = nullptr;
     service_ = nullptr;
     shared_state_service_ = nullptr;
+    slots_ = nullptr;
     store_ = nullptr;
   }
 
@@ -144,6 +150,7 @@ class SpoolServiceTest : public testing::Test {
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<RocksStore> store_;
   std::unique_ptr<SpoolService> service_;
+  std::unique_ptr<SlotDesk> slots_;
   std::unique_ptr<SharedStateService> shared_state_service_;
   std::unique_ptr<rpc::Server> server_;
   std::shared_ptr<grpc::Channel> channel_;
@@ -281,6 +288,108 @@ TEST_F(SpoolServiceTest, QueuesAreReleasedAndShown) {
   spool_->GetQueue(get, absl::Now() + kPatience,
                    [&](auto response) { shown.set_value(std::move(response)); });
   EXPECT_EQ(shown.get_future().get()->stats().ready(), 1);
+}
+
+// Numbers of what has been granted.
+class GrantedNumbers {
+ public:
+  void Add(int number) {
+    absl::MutexLock lock(&mu_);
+    numbers_.push_back(number);
+  }
+  std::vector<int> Wait(size_t count) {
+    absl::MutexLock lock(&mu_);
+    auto enough = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return numbers_.size() >= count; };
+    mu_.AwaitWithTimeout(absl::Condition(&enough), kPatience);
+    return numbers_;
+  }
+
+ private:
+  absl::Mutex mu_;
+  std::vector<int> numbers_ ABSL_GUARDED_BY(mu_);
+};
+
+TEST_F(SpoolServiceTest, SlotsAreBoundedOverAllClientsAndEndWithThem) {
+  GrantedNumbers granted;
+  auto one = CreateRpcSlots(channel_);
+  auto other = CreateRpcSlots(channel_);
+  auto take = [&](Slots& slots, int number, int32_t per_minute_max = 0) {
+    return slots.Take({.key = "k", .slots_max = 1, .per_minute_max = per_minute_max},
+                      [&granted, number] { granted.Add(number); });
+  };
+  auto first = take(*one, 1);
+  ASSERT_EQ(granted.Wait(1), std::vector<int>{1});
+  auto second = take(*other, 2);
+  first = nullptr;
+  EXPECT_EQ(granted.Wait(2), (std::vector<int>{1, 2}));
+  auto third = take(*one, 3);
+  other = nullptr;  // as a process that ends
+  EXPECT_EQ(granted.Wait(3), (std::vector<int>{1, 2, 3}));
+}
+
+TEST_F(SpoolServiceTest, SlotsAreTakenAgainWhenTheStoreIsBack) {
+  const std::string address = server_->address();
+  GrantedNumbers granted;
+  auto slots = CreateRpcSlots(channel_);
+  auto take = [&](int number) {
+    return slots->Take({.key = "k", .slots_max = 1}, [&granted, number] { granted.Add(number); });
+  };
+  auto first = take(1);
+  ASSERT_EQ(granted.Wait(1), std::vector<int>{1});
+  auto second = take(2);
+  Stop();
+  auto third = take(3);
+  second = nullptr;
+  Start(address);
+  // The first one counts again, and is not granted twice.
+  auto free = slots->Take({.key = "free", .slots_max = 1}, [&granted] { granted.Add(0); });
+  EXPECT_EQ(granted.Wait(2), (std::vector<int>{1, 0}));
+  first = nullptr;
+  EXPECT_EQ(granted.Wait(3), (std::vector<int>{1, 0, 3}));
+}
+
+TEST_F(SpoolServiceTest, SlotsThatWaitForTheirMinuteComeByThemselves) {
+  GrantedNumbers granted;
+  base::ManualClock clock(absl::FromUnixSeconds(1'700'000'000));
+  SlotDesk desk(clock, *metrics_->slots_held, *metrics_->slots_waiting);
+  const auto stream = desk.Open([&](const std::vector<uint64_t>& slot_ids) {
+    for (const uint64_t id : slot_ids) granted.Add(static_cast<int>(id));
+  });
+  v1::HoldSlotsRequest request;
+  for (const uint64_t id : {1, 2}) {
+    v1::SlotRequest& take = *request.add_take();
+    take.set_slot_id(id);
+    take.set_key("k");
+    take.set_per_minute_max(1);
+  }
+  ASSERT_TRUE(desk.Handle(stream, request).ok());
+  EXPECT_EQ(granted.Wait(1), std::vector<int>{1});
+  EXPECT_EQ(metrics_->slots_held->Value(), 1);
+  EXPECT_EQ(metrics_->slots_waiting->Value(), 1);
+  clock.Advance(absl::Minutes(1));
+  EXPECT_EQ(granted.Wait(2), (std::vector<int>{1, 2}));
+  desk.Close(stream);
+  EXPECT_EQ(metrics_->slots_held->Value(), 0);
+}
+
+TEST_F(SpoolServiceTest, PausedQueueIsLeftOutOverTheStream) {
+  auto recorder = std::make_shared<Recorder>();
+  auto stream = LeaseDue(recorder, 10);
+  v1::QueueName queue = Message().deliveries(0).queue();
+  stream->Pause(queue);
+  stream->Resume(queue);
+  stream->Pause(queue);
+  v1::NewMessage other = Message();
+  other.mutable_deliveries(0)->mutable_queue()->set_name("other.example");
+  ASSERT_TRUE(Enqueue(other).get().ok());
+  ASSERT_EQ(recorder->Wait(1).size(), 1u);
+  ASSERT_TRUE(Enqueue(Message()).get().ok());
+  ASSERT_TRUE(Enqueue(other).get().ok());  // repeated: nothing new
+  EXPECT_EQ(recorder->Wait(1).size(), 1u);
+  stream->Resume(queue);
+  const auto leased = recorder->Wait(2);
+  ASSERT_EQ(leased.size(), 2u);
+  EXPECT_EQ(leased[1].queue().name(), "example.org");
 }
 
 TEST_F(SpoolServiceTest, SharedStateIsServed) {

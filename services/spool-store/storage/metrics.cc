@@ -99,6 +99,10 @@ Metrics::Metrics(std::shared_ptr<prometheus::Registry> registry) : registry_(std
            .Add({});
   shared_entries =
       &GaugeFamily(r, "turnpike_spool_shared_entries", "Entries of the shared state.").Add({});
+  auto& slots =
+      GaugeFamily(r, "turnpike_spool_slots", "Slots of the limits that hold over all processes.");
+  slots_held = &slots.Add({{"state", "held"}});
+  slots_waiting = &slots.Add({{"state", "waiting"}});
 }
 
 }  // namespace turnpike::spool

@@ -50,6 +50,8 @@ struct Metrics {
   prometheus::Gauge* pending_compaction_bytes;
   prometheus::Gauge* write_stopped;
   prometheus::Gauge* shared_entries;
+  prometheus::Gauge* slots_held;
+  prometheus::Gauge* slots_waiting;
 
  private:
   const std::shared_ptr<prometheus::Registry> registry_;

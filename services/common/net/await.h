@@ -18,8 +18,8 @@ template <typename T>
 using StartOperation = absl::AnyInvocable<void(absl::AnyInvocable<void(T)> done)>;
 
 // Awaits `start` and continues on the awaiting coroutine's executor with the value that it
-// reported. Not cancellable: the operation bounds its own time. Name a capturing `start` before the
-// co_await:
+// reported; at once if that has happened before `start` has returned. Not cancellable: the
+// operation bounds its own time. Name a capturing `start` before the co_await:
 //
 //   net::StartOperation<absl::Status> start = [&](auto done) { spool.Enqueue(…, std::move(done));
 //   }; absl::Status stored = co_await net::Await<absl::Status>(std::move(start));

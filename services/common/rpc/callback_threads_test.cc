@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <set>
+#include <thread>
 #include <utility>
+#include <vector>
 
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
@@ -41,6 +44,24 @@ TEST(CallbackThreadsTest, ServersAndChannelsMayComeAndGo) {
     stream->WritesDone();
     EXPECT_TRUE(closed.WaitFor(1).at(0).ok());
   }
+}
+
+TEST(CallbackThreadsTest, OnFewCoresOneThreadRunsAllCallbacks) {
+  if (std::thread::hardware_concurrency() > 15) GTEST_SKIP() << "for machines of up to 15 cores";
+  EchoServer service;
+  auto server = Server::Start({.listen = "127.0.0.1:0"}, {&service});
+  ASSERT_TRUE(server.ok()) << server.status();
+  auto stub = EchoService::NewStub(CreateChannel((*server)->address()));
+  Recorder<std::thread::id> threads;
+  for (int i = 0; i < 100; ++i) {
+    auto stream = OpenChat(stub.get(), {.on_closed = [&threads](const absl::Status&) {
+                             threads.Add(std::this_thread::get_id());
+                           }});
+    stream->WritesDone();
+  }
+  const std::vector<std::thread::id> ids = threads.WaitFor(100);
+  ASSERT_EQ(ids.size(), 100u);
+  EXPECT_EQ(std::set<std::thread::id>(ids.begin(), ids.end()).size(), 1u);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ inline constexpr int kKeepaliveTimeoutMs = 10'000;
 // Servers hang up on clients that ping more often than this; well below kKeepaliveMs.
 inline constexpr int kPingIntervalMinMs = 30'000;
 
-// How much of one stream a client takes from the wire before its reader asks.
+// How much of one stream either end takes from the wire before its reader asks.
 inline constexpr int kStreamWindowBytes = 256 * 1024;
 
 inline constexpr int kReconnectBackoffMinMs = 50;

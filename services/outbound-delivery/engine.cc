@@ -5,11 +5,14 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/random.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/observe/log.h"
 #include "services/outbound-delivery/resolve/own_hosts.h"
 
 namespace turnpike::delivery {
@@ -18,6 +21,8 @@ namespace {
 // Of the leases, what one queue may have at once: so that some slow ones leave room for the others.
 constexpr uint32_t kQueueShare = 8;
 constexpr uint32_t kLeasesPerQueueMin = 32;
+// What one destination (a smart host has many queues) keeps waiting at most.
+constexpr uint32_t kDestinationShare = 2;
 constexpr absl::Duration kBackoffMax = absl::Seconds(15);
 constexpr absl::Duration kSickTimeMax = absl::Seconds(60);
 
@@ -42,12 +47,13 @@ Worker::Options WorkerOptions(const config::v1::Config& config) {
   options.leases_max = static_cast<int>(delivery.leases_max());
   options.leases_per_queue_max = static_cast<int>(std::min(
       delivery.leases_max(), std::max(kLeasesPerQueueMin, delivery.leases_max() / kQueueShare)));
-  options.dispatcher.sessions_per_destination_max = delivery.connections_per_destination_max();
+  options.round = FromProto(delivery.processing_interval());
   options.dispatcher.backoff = std::min(kBackoffMax, retry.first_interval / 4);
+  options.dispatcher.stalled_max = delivery.leases_max();
+  options.dispatcher.waiting_max = std::max(1U, delivery.leases_max() / kDestinationShare);
   options.session.idle_timeout = FromProto(delivery.idle_timeout());
-  options.session.messages_max = static_cast<int>(delivery.messages_per_connection_max());
   options.settler.host_name = config.hostname();
-  options.settler.retry = retry;
+  options.settler.round = options.round;
   return options;
 }
 
@@ -60,22 +66,69 @@ Connector::Options ConnectorOptions(const config::v1::Config& config) {
   options.timeouts.command = FromProto(delivery.command_timeout());
   options.timeouts.data_block = FromProto(delivery.data_timeout());
   options.timeouts.end_of_data = FromProto(delivery.data_timeout());
-  options.opportunistic_tls = delivery.tls() != config::v1::DELIVERY_TLS_NONE;
+  options.authorities_file = delivery.authorities_file();
   options.sick_time = std::min(kSickTimeMax, FromProto(config.retry().first_interval()) / 2);
   return options;
 }
 
+PopChecks::Check MakePopCheck(const std::string& name, const config::v1::PopCheck& check,
+                              const config::v1::Delivery& delivery) {
+  const auto tls = [&] {
+    switch (check.tls()) {
+      case config::v1::CONNECTION_TLS_NONE:
+        return RoutePlan::Tls::kNone;
+      case config::v1::CONNECTION_TLS_STARTTLS:
+        return RoutePlan::Tls::kVerified;
+      case config::v1::CONNECTION_TLS_IMPLICIT:
+        return RoutePlan::Tls::kImplicit;
+      default:
+        return RoutePlan::Tls::kOpportunistic;
+    }
+  };
+  absl::string_view host = check.host();
+  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
+  return {.name = name,
+          .host = std::string(host),
+          .port = static_cast<uint16_t>(check.port()),
+          .tls = tls(),
+          .authorities_file = delivery.authorities_file(),
+          .login = {.username = check.auth().username(),
+                    .password = check.auth().password(),
+                    .allow_cleartext = check.auth().allow_cleartext()},
+          .every = FromProto(check.every()),
+          .timeout = FromProto(check.timeout())};
+}
+
+std::vector<PopChecks::Check> MakePopChecks(const config::v1::Delivery& delivery) {
+  std::vector<PopChecks::Check> checks;
+  if (delivery.smart_host().has_pop_check()) {
+    checks.push_back(
+        MakePopCheck(kSmartHostPopCheckName, delivery.smart_host().pop_check(), delivery));
+  }
+  for (int i = 0; i < delivery.routes_size(); ++i) {
+    const config::v1::SmartHost& host = delivery.routes(i).smart_host();
+    if (!host.has_pop_check()) continue;
+    checks.push_back(MakePopCheck(RoutePopCheckName(i), host.pop_check(), delivery));
+  }
+  return checks;
+}
+
 }  // namespace
 
-Engine::Engine(const config::v1::Config& config, std::unique_ptr<spool::Spool> spool,
+Engine::Engine(const config::v1::Config& config, Logins logins, Store store,
                prometheus::Registry& registry)
-    : metrics_(registry), routes_(config), classes_(config), spool_(std::move(spool)) {}
+    : metrics_(registry),
+      logins_(std::move(logins)),
+      routes_(config, logins_),
+      classes_(config),
+      store_(std::move(store)) {}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config& config,
-                                                       std::unique_ptr<spool::Spool> spool,
+                                                       Store store,
                                                        prometheus::Registry& registry) {
   const base::Clock& clock = base::Clock::System();
-  std::unique_ptr<Engine> engine(new Engine(config, std::move(spool), registry));
+  TURNPIKE_ASSIGN_OR_RETURN(Logins logins, Logins::FromConfig(config));
+  std::unique_ptr<Engine> engine(new Engine(config, std::move(logins), std::move(store), registry));
   engine->threads_ = std::make_unique<net::IoThreads>(config.delivery().threads());
 
   const config::v1::Dns& dns = config.dns();
@@ -101,12 +154,35 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config&
       *engine->caching_dns_, OwnHostsOf(config, InterfaceAddresses()),
       Resolver::Options{.allow_forbidden_addresses = config.delivery().allow_loopback_hosts(),
                         .random = RandomBelow});
+  engine->pop_checks_ = std::make_unique<PopChecks>(
+      MakePopChecks(config.delivery()),
+      [metrics](const absl::Status& status) {
+        metrics->pop_checks[status.ok() ? 0 : 1]->Increment();
+        if (status.ok()) return;
+        TURNPIKE_LOG(kWarning, "POP3 login before the smart host failed; its mail waits",
+                     {{"status", status.ToString()}});
+      },
+      clock);
   TURNPIKE_ASSIGN_OR_RETURN(
       engine->connector_,
-      Connector::Create(ConnectorOptions(config), *engine->resolver_, engine->metrics_, clock));
-  engine->worker_ = std::make_unique<Worker>(WorkerOptions(config), *engine->spool_,
-                                             engine->routes_, *engine->connector_, engine->classes_,
-                                             *engine->threads_, engine->metrics_, clock);
+      Connector::Create(ConnectorOptions(config), {.resolver = engine->resolver_.get(),
+                                                   .logins = &engine->logins_,
+                                                   .pop_checks = engine->pop_checks_.get(),
+                                                   .metrics = metrics,
+                                                   .clock = &clock}));
+  if (config.gateways_size() > 0) {
+    engine->suspended_ = std::make_unique<SuspendedGateways>(*engine->store_.shared_state, clock);
+  }
+  engine->worker_ = std::make_unique<Worker>(
+      WorkerOptions(config), Worker::Environment{.spool = engine->store_.spool.get(),
+                                                 .slots = engine->store_.slots.get(),
+                                                 .routes = &engine->routes_,
+                                                 .connector = engine->connector_.get(),
+                                                 .suspended = engine->suspended_.get(),
+                                                 .classes = &engine->classes_,
+                                                 .threads = engine->threads_.get(),
+                                                 .metrics = metrics,
+                                                 .clock = &clock});
   return engine;
 }
 
@@ -119,10 +195,13 @@ Engine::~Engine() {
   if (worker_ != nullptr) Drain(absl::InfinitePast());
   // Open questions and calls end while there are threads for their callbacks; then the threads,
   // with the sessions that are left on them; then what these used.
+  pop_checks_.reset();
   ares_dns_.reset();
-  spool_.reset();
+  store_.shared_state.reset();
+  store_.spool.reset();
   threads_.reset();
   worker_.reset();
+  store_.slots.reset();  // sessions hold slots until they are gone
 }
 
 }  // namespace turnpike::delivery

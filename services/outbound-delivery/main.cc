@@ -10,6 +10,8 @@
 #include "services/common/rpc/server.h"
 #include "services/outbound-delivery/engine.h"
 #include "services/outbound-delivery/rpc/delivery_service.h"
+#include "services/spool-store/client/rpc_shared_state.h"
+#include "services/spool-store/client/rpc_slots.h"
 #include "services/spool-store/client/rpc_spool.h"
 
 namespace turnpike::delivery {
@@ -24,12 +26,14 @@ class OutboundDelivery : public process::Service {
       const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
     auto service = std::make_unique<OutboundDelivery>();
-    TURNPIKE_ASSIGN_OR_RETURN(
-        service->engine_,
-        Engine::Create(
-            config,
-            spool::RpcSpool::Create(rpc::CreateChannel(config.services().spool_store().target())),
-            *environment.registry));
+    const std::shared_ptr<grpc::Channel> channel =
+        rpc::CreateChannel(config.services().spool_store().target());
+    TURNPIKE_ASSIGN_OR_RETURN(service->engine_,
+                              Engine::Create(config,
+                                             {.spool = spool::RpcSpool::Create(channel),
+                                              .slots = spool::CreateRpcSlots(channel),
+                                              .shared_state = spool::CreateRpcSharedState(channel)},
+                                             *environment.registry));
     service->service_ = CreateDeliveryService(
         service->engine_->worker(), service->engine_->routes(), service->engine_->resolver());
     TURNPIKE_ASSIGN_OR_RETURN(

@@ -120,6 +120,35 @@ Metrics::Metrics(Registry& registry) {
     ++kind;
   }
 
+  logins_failed = &CounterFamily(registry, "turnpike_delivery_logins_failed_total",
+                                 "Sessions that a host did not let us log in to.")
+                       .Add({});
+  auto& pop = CounterFamily(registry, "turnpike_delivery_pop_checks_total",
+                            "POP3 logins that open a smart host.");
+  pop_checks[0] = &pop.Add({{"result", "ok"}});
+  pop_checks[1] = &pop.Add({{"result", "failed"}});
+  fallbacks = &CounterFamily(registry, "turnpike_delivery_fallbacks_total",
+                             "Deliveries that went to the smart host because nobody of the domain "
+                             "could be reached.")
+                   .Add({});
+  further_hosts = &CounterFamily(registry, "turnpike_delivery_further_hosts_total",
+                                 "Deliveries offered to a further host after one had refused.")
+                       .Add({});
+  throttled = &CounterFamily(registry, "turnpike_delivery_throttled_total",
+                             "Times that a host was given fewer connections because it answered "
+                             "4xx or the connection was lost.")
+                   .Add({});
+  handed_back =
+      &CounterFamily(registry, "turnpike_delivery_handed_back_total",
+                     "Leased deliveries handed back untried: their destination is slow or "
+                     "full, their round has not come, or their gateway is suspended.")
+           .Add({});
+  queues_paused = &GaugeFamily(registry, "turnpike_delivery_queues_paused",
+                               "Queues that this worker leases nothing of at present.")
+                       .Add({});
+  destinations_stalled = &GaugeFamily(registry, "turnpike_delivery_destinations_stalled",
+                                      "Destinations that have mail and take none.")
+                              .Add({});
   leases_held = &GaugeFamily(registry, "turnpike_delivery_leases",
                              "Deliveries that this worker holds under lease.")
                      .Add({});

@@ -47,7 +47,7 @@ struct Metrics {
   void CountTlsSession(absl::string_view protocol, bool is_offered);
   void CountDns(RecordType type, DnsAnswer::Result result);
 
-  std::array<Route, 3> routes;
+  std::array<Route, kRouteKinds> routes;
   std::array<std::array<prometheus::Counter*, 9>, 5> replies;  // stage, code
   prometheus::Histogram* stage_spool;
   prometheus::Histogram* stage_connection;
@@ -57,6 +57,14 @@ struct Metrics {
   prometheus::Histogram* dns_duration;
   std::array<prometheus::Counter*, 4> notifications_queued;  // by dsn::Kind
   std::array<prometheus::Counter*, 4> notifications_suppressed;
+  prometheus::Counter* logins_failed;
+  std::array<prometheus::Counter*, 2> pop_checks;  // ok, failed
+  prometheus::Counter* fallbacks;
+  prometheus::Counter* further_hosts;
+  prometheus::Counter* throttled;
+  prometheus::Counter* handed_back;
+  prometheus::Gauge* queues_paused;
+  prometheus::Gauge* destinations_stalled;
   prometheus::Gauge* leases_held;
   prometheus::Gauge* destinations_waiting;
   prometheus::Counter* settlements_lost;

@@ -2,51 +2,65 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "services/common/base/check.h"
 #include "services/outbound-delivery/core/failures.h"
 
 namespace turnpike::delivery {
-namespace {
-
-std::string KeyOf(const spool::v1::QueueName& queue, const RoutePlan& plan) {
-  return absl::StrCat(queue.name(), "|", queue.kind(), "|", static_cast<int>(plan.target), "|",
-                      static_cast<int>(plan.kind), "|", plan.name, "|", plan.port, "|",
-                      plan.is_lmtp, "|", plan.is_trusted);
-}
-
-}  // namespace
 
 void Dispatcher::Add(WorkPtr work, const RoutePlan& plan, absl::Time now, Actions* actions) {
-  std::string key = KeyOf(work->delivery.queue(), plan);
+  work->fallback = plan.fallback;
+  const spool::v1::QueueName& queue = work->delivery.queue();
+  std::string key = plan.KeyFor(queue);
   std::unique_ptr<Destination>& slot = destinations_[key];
   if (slot == nullptr) {
     slot = std::make_unique<Destination>();
     slot->key = std::move(key);
-    slot->queue = work->delivery.queue();
-    slot->plan = plan;
+    slot->limit_key = plan.LimitKeyFor(queue);
+    RoutePlan common = plan;
+    common.fallback = nullptr;  // these are each delivery's own
+    common.retry = nullptr;
+    slot->plan = std::make_shared<const RoutePlan>(std::move(common));
+    slot->progress_time = now;
+    if (plan.is_shared()) {
+      slot->queue.set_name(plan.name);
+    } else {
+      slot->queue = queue;
+    }
   }
   Destination& destination = *slot;
   if (now < destination.backoff_until && destination.ready == 0 && destination.opening == 0) {
-    actions->fail.emplace_back(std::move(work), *destination.last_failure);
+    FailOne(std::move(work), destination, *destination.last_failure, now, actions);
     return;
   }
+  if (destination.is_stalled || destination.waiting.size() >= options_.waiting_max) {
+    PutOff(std::move(work), destination, now, actions);
+    return;
+  }
+  if (destination.waiting.empty()) destination.progress_time = now;
   waiting_by_id_[work->id()] = &destination;
   destination.waiting.push_back(std::move(work));
-  Supply(destination, now, actions);
+  Supply(destination, actions);
 }
 
-WorkPtr Dispatcher::Take(SessionId id) {
+WorkPtr Dispatcher::Take(SessionId id, absl::Time now, Actions* actions) {
   Session& session = Find(id);
   Destination& destination = *session.destination;
   SetArriving(session, false);
-  if (destination.waiting.empty()) {
+  if (std::exchange(session.has_taken, false) && now >= destination.pause_until) {
+    destination.window = std::min(destination.window + 1, destination.plan->connections_max);
+  }
+  destination.progress_time = now;
+  if (destination.is_stalled) EndStall(destination, actions);
+  if (destination.waiting.empty() || destination.busy() > destination.window) {
     destination.idle.push_back(id);
     return nullptr;
   }
+  session.has_taken = true;
   WorkPtr work = std::move(destination.waiting.front());
   destination.waiting.pop_front();
   waiting_by_id_.erase(work->id());
+  if (destination.waiting.size() <= options_.waiting_max / 2) Resume(destination, actions);
+  Supply(destination, actions);
   return work;
 }
 
@@ -58,17 +72,15 @@ bool Dispatcher::EndIdle(SessionId session) {
   return true;
 }
 
-void Dispatcher::OnSessionReady(SessionId id, absl::Time now, Actions* actions) {
+void Dispatcher::OnSessionReady(SessionId id, Actions* actions) {
   Session& session = Find(id);
   Destination& destination = *session.destination;
   SetArriving(session, true);
   --destination.opening;
   ++destination.ready;
-  if (now >= destination.pause_until) {
-    destination.window = std::min(destination.window * 2, options_.sessions_per_destination_max);
-  }
   destination.backoff_until = absl::InfinitePast();
-  Supply(destination, now, actions);
+  if (destination.is_stalled) EndStall(destination, actions);
+  Supply(destination, actions);
 }
 
 void Dispatcher::OnSessionFailed(SessionId session, const Failure& failure, absl::Time now,
@@ -85,7 +97,7 @@ void Dispatcher::OnSessionFailed(SessionId session, const Failure& failure, absl
   // The others can do it; the host may not want so many.
   destination.window = std::max<size_t>(1, destination.ready + destination.opening);
   destination.pause_until = now + options_.growth_pause;
-  Supply(destination, now, actions);
+  Supply(destination, actions);
 }
 
 void Dispatcher::OnSessionEnded(SessionId session, const std::optional<Failure>& failure,
@@ -107,14 +119,26 @@ void Dispatcher::OnSessionEnded(SessionId session, const std::optional<Failure>&
       return;
     }
   }
-  Supply(destination, now, actions);
+  Supply(destination, actions);
 }
 
-void Dispatcher::Requeue(SessionId session, WorkPtr work, absl::Time now, Actions* actions) {
-  Destination& destination = *Find(session).destination;
+void Dispatcher::OnThrottled(SessionId id, absl::Time now) {
+  Session& session = Find(id);
+  session.has_taken = false;
+  Destination& destination = *session.destination;
+  // One halving for all that the same burst has brought upon us.
+  if (now + options_.growth_pause <= destination.pause_until + absl::Seconds(1)) return;
+  destination.window = std::max<size_t>(1, std::min(destination.window, destination.busy()) / 2);
+  destination.pause_until = now + options_.growth_pause;
+}
+
+void Dispatcher::Requeue(SessionId session, WorkPtr work, Actions* actions) {
+  Session& from = Find(session);
+  from.has_taken = false;
+  Destination& destination = *from.destination;
   waiting_by_id_[work->id()] = &destination;
   destination.waiting.push_front(std::move(work));
-  Supply(destination, now, actions);
+  Supply(destination, actions);
 }
 
 WorkPtr Dispatcher::Remove(uint64_t delivery_id) {
@@ -130,28 +154,83 @@ WorkPtr Dispatcher::Remove(uint64_t delivery_id) {
 }
 
 std::vector<WorkPtr> Dispatcher::RemoveAll() {
-  std::vector<WorkPtr> all;
-  all.reserve(waiting_by_id_.size());
+  return RemoveIf([](const Work&) { return true; });
+}
+
+std::vector<WorkPtr> Dispatcher::RemoveIf(const std::function<bool(const Work&)>& is_meant) {
+  std::vector<WorkPtr> removed;
   for (auto& [key, destination] : destinations_) {
-    for (WorkPtr& work : destination->waiting) all.push_back(std::move(work));
-    destination->waiting.clear();
+    std::deque<WorkPtr> kept;
+    for (WorkPtr& work : destination->waiting) {
+      if (is_meant(*work)) {
+        waiting_by_id_.erase(work->id());
+        removed.push_back(std::move(work));
+      } else {
+        kept.push_back(std::move(work));
+      }
+    }
+    destination->waiting = std::move(kept);
   }
-  waiting_by_id_.clear();
-  return all;
+  return removed;
 }
 
 void Dispatcher::Sweep(absl::Time now, Actions* actions) {
   for (auto it = destinations_.begin(); it != destinations_.end();) {
     Destination& destination = *it->second;
-    if (destination.ready == 0 && destination.opening > 0 &&
-        now - destination.opening_since > options_.slow_after) {
-      FailFrom(destination, options_.slow_waiting_max, {.reply = kSlowDestination}, actions);
-    }
+    const bool has_stalled =
+        !destination.waiting.empty() && now - destination.progress_time > options_.stalled_after;
+    if (has_stalled && !destination.is_stalled) Stall(destination, now, actions);
     const bool is_unused = destination.waiting.empty() && destination.opening == 0 &&
                            destination.ready == 0 && now >= destination.backoff_until &&
                            now >= destination.pause_until;
-    it = is_unused ? destinations_.erase(it) : std::next(it);
+    if (!is_unused) {
+      ++it;
+      continue;
+    }
+    if (destination.is_stalled) EndStall(destination, actions);
+    Resume(destination, actions);
+    it = destinations_.erase(it);
   }
+}
+
+void Dispatcher::Stall(Destination& destination, absl::Time now, Actions* actions) {
+  const bool has_sessions = destination.ready + destination.opening > 0;
+  destination.is_stalled = has_sessions && stalled_count_ < options_.stalled_max;
+  if (destination.is_stalled) ++stalled_count_;
+  std::deque<WorkPtr> waiting = std::move(destination.waiting);
+  destination.waiting.clear();
+  for (WorkPtr& work : waiting) {
+    waiting_by_id_.erase(work->id());
+    PutOff(std::move(work), destination, now, actions);
+  }
+}
+
+void Dispatcher::EndStall(Destination& destination, Actions* actions) {
+  destination.is_stalled = false;
+  --stalled_count_;
+  Resume(destination, actions);
+}
+
+void Dispatcher::PutOff(WorkPtr work, Destination& destination, absl::Time now, Actions* actions) {
+  const bool may_be_paused =
+      destination.is_stalled || destination.waiting.size() >= options_.waiting_max;
+  if (!may_be_paused || !work->so_far.outcomes.empty()) {
+    // What a host has answered already must be recorded.
+    FailOne(std::move(work), destination, {.reply = kSlowDestination, .is_untried = true}, now,
+            actions);
+    return;
+  }
+  const spool::v1::QueueName& queue = work->delivery.queue();
+  if (destination.paused.try_emplace({queue.kind(), queue.name()}, queue).second) {
+    actions->pause.push_back(queue);
+  }
+  actions->hand_back.push_back(std::move(work));
+}
+
+void Dispatcher::Resume(Destination& destination, Actions* actions) {
+  if (destination.is_stalled) return;
+  for (auto& [key, queue] : destination.paused) actions->resume.push_back(queue);
+  destination.paused.clear();
 }
 
 void Dispatcher::Visit(const std::string& after,
@@ -188,10 +267,10 @@ void Dispatcher::SetArriving(Session& session, bool is_arriving) {
   session.destination->arriving += is_arriving ? 1 : -1;
 }
 
-void Dispatcher::Supply(Destination& destination, absl::Time now, Actions* actions) {
+void Dispatcher::Supply(Destination& destination, Actions* actions) {
   size_t needed = destination.waiting.size();
   needed -= std::min(needed, destination.arriving);
-  while (needed > 0 && !destination.idle.empty()) {
+  while (needed > 0 && !destination.idle.empty() && destination.busy() < destination.window) {
     // The one that was used last: the others may come to their end.
     const SessionId session = destination.idle.back();
     SetArriving(Find(session), true);
@@ -204,11 +283,11 @@ void Dispatcher::Supply(Destination& destination, absl::Time now, Actions* actio
   const size_t sessions_max = destination.ready == 0 ? 1 : destination.window;
   size_t sessions = destination.ready + destination.opening;
   for (; needed > 0 && sessions < sessions_max; --needed, ++sessions) {
-    if (destination.ready == 0) destination.opening_since = now;
     const SessionId session = next_session_++;
     sessions_[session] = {.destination = &destination};
     ++destination.opening;
-    actions->open.push_back({.session = session, .plan = destination.plan});
+    actions->open.push_back(
+        {.session = session, .plan = destination.plan, .limit_key = destination.limit_key});
   }
 }
 
@@ -218,20 +297,29 @@ void Dispatcher::FailAll(Destination& destination, const Failure& failure, absl:
   destination.useless_sessions = 0;
   destination.last_failure = failure;
   destination.last_failure_time = now;
-  if (failure.reply.is_transient() && destination.plan.kind != RoutePlan::Kind::kGateway) {
+  if (failure.reply.is_transient() && destination.plan->kind != RoutePlan::Kind::kGateway) {
     destination.backoff_until = now + options_.backoff;
   }
-  FailFrom(destination, 0, failure, actions);
+  std::deque<WorkPtr> failed = std::move(destination.waiting);
+  destination.waiting.clear();
+  for (WorkPtr& work : failed) {
+    waiting_by_id_.erase(work->id());
+    FailOne(std::move(work), destination, failure, now, actions);
+  }
+  if (destination.is_stalled) EndStall(destination, actions);
+  Resume(destination, actions);
 }
 
-void Dispatcher::FailFrom(Destination& destination, size_t keep, const Failure& failure,
-                          Actions* actions) {
-  while (destination.waiting.size() > keep) {
-    WorkPtr work = std::move(destination.waiting.back());
-    destination.waiting.pop_back();
-    waiting_by_id_.erase(work->id());
-    actions->fail.emplace_back(std::move(work), failure);
+void Dispatcher::FailOne(WorkPtr work, const Destination& destination, const Failure& failure,
+                         absl::Time now, Actions* actions) {
+  // In the same attempt (DL-3). What a host has refused has been answered.
+  if (failure.is_unreachable && work->fallback != nullptr && work->so_far.outcomes.empty()) {
+    const RoutePlanPtr fallback = std::move(work->fallback);
+    ++actions->fallbacks;
+    Add(std::move(work), *fallback, now, actions);
+    return;
   }
+  actions->fail.push_back({.work = std::move(work), .plan = destination.plan, .failure = failure});
 }
 
 }  // namespace turnpike::delivery

@@ -12,6 +12,8 @@ const char* FailureReasonName(FailureReason reason) {
       return "connect";
     case FailureReason::kTls:
       return "tls";
+    case FailureReason::kLogin:
+      return "login";
     case FailureReason::kTimeout:
       return "timeout";
     case FailureReason::kRemote4xx:
@@ -46,11 +48,15 @@ FailureReason FailureReasonOf(const smtp::RecipientOutcome& outcome) {
   if (is(kSlowDestination)) return FailureReason::kThrottled;
   if (is(kForbiddenAddress)) return FailureReason::kPolicy;
   if (is(kLoopsToUs)) return FailureReason::kLoop;
-  if (is(kNullMx) || is(kNoSuchDomain) || is(kNoMailHost) || is(kDnsFailure) ||
+  if (is(kNullMx) || is(kNoSuchDomain) || is(kNoMailHost) || is(kNoMx) || is(kDnsFailure) ||
       is(kTargetNotFound)) {
     return FailureReason::kDns;
   }
-  if (is(kTlsFailed)) return FailureReason::kTls;
+  // Cryptographic failure, in all its forms. [RFC3463 3.8]
+  if (reply.enhanced() == kTlsFailed.enhanced) return FailureReason::kTls;
+  if (is(kLoginRefused) || is(kLoginImpossible) || is(kPopCheckFailed)) {
+    return FailureReason::kLogin;
+  }
   if (is(kPeerTimeout) || is(smtp::kTimeout)) return FailureReason::kTimeout;
   if (is(kCannotConnect) || outcome.stage == smtp::Stage::kConnection) {
     return FailureReason::kConnect;

@@ -12,6 +12,7 @@ enum class FailureReason {
   kDns,
   kConnect,
   kTls,
+  kLogin,
   kTimeout,
   kRemote4xx,
   kRemote5xx,
@@ -21,7 +22,7 @@ enum class FailureReason {
   kExpired,  // given up; the caller knows
   kInternal,
 };
-inline constexpr size_t kFailureReasons = 11;
+inline constexpr size_t kFailureReasons = 12;
 
 // `dns`, …, `internal`
 const char* FailureReasonName(FailureReason reason);

@@ -32,6 +32,10 @@ TEST(FailureReasonTest, OurOwnWordsAreToldApart) {
            {kSlowDestination, FailureReason::kThrottled},
            {kPeerTimeout, FailureReason::kTimeout},
            {kTlsFailed, FailureReason::kTls},
+           {kNoMx, FailureReason::kDns},
+           {kLoginRefused, FailureReason::kLogin},
+           {smtp::Reply(kPopCheckFailed, "The POP3 login that must come first failed: away"),
+            FailureReason::kLogin},
        }) {
     EXPECT_EQ(ReasonOf(c.reply), c.reason) << c.reply.ToString();
   }

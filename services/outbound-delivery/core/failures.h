@@ -13,6 +13,7 @@ inline constexpr smtp::ReplyCode kNullMx{
 inline constexpr smtp::ReplyCode kNoSuchDomain{550, {5, 1, 2}, "The domain does not exist"};
 inline constexpr smtp::ReplyCode kNoMailHost{
     550, {5, 4, 4}, "The domain has no host that takes mail"};
+inline constexpr smtp::ReplyCode kNoMx{550, {5, 4, 4}, "The domain has no MX host"};  // DL-31
 inline constexpr smtp::ReplyCode kForbiddenAddress{
     550, {5, 4, 4}, "The domain's hosts have no address that mail may go to"};
 inline constexpr smtp::ReplyCode kLoopsToUs{
@@ -32,6 +33,12 @@ inline constexpr smtp::ReplyCode kCannotConnect{451, {4, 4, 1}, "Cannot connect"
 inline constexpr smtp::ReplyCode kConnectionLost{451, {4, 4, 2}, "The connection was lost"};
 inline constexpr smtp::ReplyCode kPeerTimeout{451, {4, 4, 2}, "The host did not answer in time"};
 inline constexpr smtp::ReplyCode kTlsFailed{454, {4, 7, 5}, "The TLS handshake failed"};
+inline constexpr smtp::ReplyCode kLoginRefused{454, {4, 7, 0}, "The host refused our login"};
+inline constexpr smtp::ReplyCode kLoginImpossible{
+    454, {4, 7, 0}, "The host offers no login that we may use"};
+inline constexpr smtp::ReplyCode kPopCheckFailed{
+    454, {4, 7, 0}, "The POP3 login that must come first failed"};  // DL-23
+inline constexpr smtp::ReplyCode kNoFurtherHost{451, {4, 4, 1}, "No further host is left to ask"};
 inline constexpr smtp::ReplyCode kSlowDestination{
     451, {4, 4, 1}, "The destination takes long to answer; tried again soon"};
 

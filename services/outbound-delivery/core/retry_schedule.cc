@@ -46,4 +46,10 @@ RetryDecision DecideRetry(const RetryPolicy& policy, const RetryState& state, do
   return decision;
 }
 
+absl::Time RoundAtOrAfter(absl::Time time, absl::Duration round) {
+  if (round <= absl::ZeroDuration()) return time;
+  const absl::Duration since_epoch = time - absl::UnixEpoch();
+  return absl::UnixEpoch() + absl::Ceil(since_epoch, round);
+}
+
 }  // namespace turnpike::delivery

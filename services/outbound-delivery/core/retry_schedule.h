@@ -43,6 +43,10 @@ struct RetryDecision {
 // decides the jitter.
 RetryDecision DecideRetry(const RetryPolicy& policy, const RetryState& state, double unit);
 
+// When the round at or after `time` begins, where rounds of this length follow each other since the
+// epoch, for all workers at once; `time` itself when `round` is zero (DL-8).
+absl::Time RoundAtOrAfter(absl::Time time, absl::Duration round);
+
 }  // namespace turnpike::delivery
 
 #endif  // TURNPIKE_SERVICES_OUTBOUND_DELIVERY_CORE_RETRY_SCHEDULE_H_

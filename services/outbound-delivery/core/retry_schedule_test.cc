@@ -70,5 +70,13 @@ TEST(RetryScheduleTest, ClockSetBackDoesNotExpireMail) {
   EXPECT_EQ(decision.action, RetryDecision::Action::kRetry);
 }
 
+TEST(RetryScheduleTest, RoundsBeginAtMultiplesOfTheirLength) {
+  const absl::Time round = absl::UnixEpoch() + absl::Hours(498'600);
+  EXPECT_EQ(RoundAtOrAfter(round, absl::Hours(1)), round);
+  EXPECT_EQ(RoundAtOrAfter(round + absl::Nanoseconds(1), absl::Hours(1)), round + absl::Hours(1));
+  EXPECT_EQ(RoundAtOrAfter(round + absl::Seconds(1), absl::ZeroDuration()),
+            round + absl::Seconds(1));
+}
+
 }  // namespace
 }  // namespace turnpike::delivery

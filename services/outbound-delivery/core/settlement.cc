@@ -29,6 +29,9 @@ RetryDecision DecideFor(const spool::v1::LeasedDelivery& delivery, const Attempt
     state.first_attempt_time = FromProto(delivery.first_attempt_time());
   }
   RetryDecision decision = DecideRetry(*context.retry, state, context.jitter_unit);
+  if (decision.action == RetryDecision::Action::kRetry) {
+    decision.next_attempt_time = RoundAtOrAfter(decision.next_attempt_time, context.round);
+  }
   if (attempt.is_damaged) {
     decision.action = RetryDecision::Action::kPark;
     decision.warn = false;
@@ -52,7 +55,7 @@ class Reports {
     dsn::RecipientReport report;
     report.recipient = delivery_.recipients(index);
     report.reply = ToProto(outcome.reply);
-    if (outcome.is_from_peer) report.host = attempt_.host;
+    if (outcome.is_from_peer) report.host = attempt_.peers[index].host;
     report.is_expired = is_expired;
     by_kind_[static_cast<size_t>(kind)].push_back(std::move(report));
   }
@@ -108,7 +111,7 @@ bool MayNotify(const spool::v1::LeasedDelivery& delivery, const Attempt& attempt
         (decision.warn || decision.action == RetryDecision::Action::kReturn)) {
       return true;
     }
-    if (disposition == smtp::Disposition::kDelivered && !attempt.peer_notifies &&
+    if (disposition == smtp::Disposition::kDelivered && !attempt.peers[i].notifies &&
         dsn::IsWanted(dsn::Kind::kRelayed, delivery.recipients(i))) {
       return true;
     }
@@ -130,12 +133,13 @@ SettlementPlan PlanSettlement(const spool::v1::LeasedDelivery& delivery, const A
     spool::v1::RecipientOutcome* out = settlement.add_outcomes();
     out->set_index(i < delivery.recipient_indexes_size() ? delivery.recipient_indexes(i) : i);
     *out->mutable_reply() = ToProto(outcome.reply);
-    out->set_host(attempt.host);
+    out->set_host(attempt.peers[i].host);
     if (outcome.disposition == smtp::Disposition::kDelivered) {
       out->set_disposition(spool::v1::DISPOSITION_DELIVERED);
       ++plan.delivered;
       // [RFC3461 5.2.1] Who offers DSN has been passed the sender's wish.
-      if (!attempt.peer_notifies && dsn::IsWanted(dsn::Kind::kRelayed, delivery.recipients(i))) {
+      if (!attempt.peers[i].notifies &&
+          dsn::IsWanted(dsn::Kind::kRelayed, delivery.recipients(i))) {
         reports.Add(attempt.is_lmtp ? dsn::Kind::kDelivered : dsn::Kind::kRelayed, i, false);
       }
       continue;

@@ -14,21 +14,13 @@
 #include "services/common/base/message_id.h"
 #include "services/common/dsn/report.h"
 #include "services/common/routing/domain_classes.h"
-#include "services/common/smtp/outgoing_message.h"
+#include "services/common/smtp/reply.h"
+#include "services/outbound-delivery/core/attempt.h"
 #include "services/outbound-delivery/core/retry_schedule.h"
 
 namespace turnpike::delivery {
 
 mail::v1::Reply ToProto(const smtp::Reply& reply);
-
-// What became of the recipients, in their order; all by one host or by none.
-struct Attempt {
-  std::vector<smtp::RecipientOutcome> outcomes;  // one for each recipient of the delivery
-  std::string host;            // `mx1.example.org [192.0.2.1]:25`; empty: none was reached
-  bool peer_notifies = false;  // it offers DSN: notifying of success is its business
-  bool is_lmtp = false;        // delivered to mailboxes
-  bool is_damaged = false;     // the content is lost: what is left is set aside for an operator
-};
 
 // The content as far as it is at hand, for notifications.
 struct ContentHead {
@@ -42,6 +34,7 @@ struct SettleContext {
   const RetryPolicy* retry = nullptr;  // not null, nor is the next
   const routing::DomainClasses* classes = nullptr;
   double jitter_unit = 0.5;                  // in [0, 1)
+  absl::Duration round;                      // the mail leaves in rounds (DL-8); zero: at any time
   std::function<base::MessageId()> make_id;  // for notifications
 };
 

@@ -20,7 +20,6 @@ class SettlementTest : public ::testing::Test {
     context_.retry = &policy_;
     context_.classes = &classes_;
     context_.make_id = [this] { return base::MessageId::Generate(context_.now); };
-    attempt_.host = "mx1.example.net [192.0.2.1]:25";
   }
 
   void AddRecipient(const std::string& address, int index) {
@@ -32,6 +31,7 @@ class SettlementTest : public ::testing::Test {
                                  .stage = smtp::Stage::kEndOfData,
                                  .reply = std::move(reply),
                                  .is_from_peer = true});
+    attempt_.peers.push_back({.host = kHost});
   }
   void SetAge(absl::Duration age) {
     delivery_.mutable_first_attempt_time()->set_seconds(absl::ToUnixSeconds(context_.now - age));
@@ -40,6 +40,7 @@ class SettlementTest : public ::testing::Test {
     return PlanSettlement(delivery_, attempt_, {.bytes = "Subject: x\r\n\r\n"}, context_);
   }
 
+  static constexpr char kHost[] = "mx1.example.net [192.0.2.1]:25";
   const smtp::Reply accepted_{250, {2, 0, 0}, "OK"};
   const smtp::Reply refused_{550, {5, 1, 1}, "No such user"};
   const smtp::Reply later_{450, {4, 2, 0}, "Try later"};
@@ -59,7 +60,7 @@ TEST_F(SettlementTest, DeliveredRecipientIsDoneWithoutANotification) {
   ASSERT_EQ(plan.settlement.outcomes_size(), 1);
   EXPECT_EQ(plan.settlement.outcomes(0).index(), 4);
   EXPECT_EQ(plan.settlement.outcomes(0).disposition(), spool::v1::DISPOSITION_DELIVERED);
-  EXPECT_EQ(plan.settlement.outcomes(0).host(), attempt_.host);
+  EXPECT_EQ(plan.settlement.outcomes(0).host(), kHost);
   EXPECT_EQ(plan.settlement.outcomes(0).reply().code(), 250);
   EXPECT_EQ(plan.settlement.rest_case(), spool::v1::Settlement::REST_NOT_SET);
   EXPECT_EQ(plan.settlement.follow_ups_size(), 0);
@@ -152,15 +153,36 @@ TEST_F(SettlementTest, SuccessIsReportedWhereThePeerDoesNotDoIt) {
   EXPECT_THAT(Plan().settlement.follow_ups(0).inline_content(), HasSubstr("Action: relayed"));
   attempt_.is_lmtp = true;
   EXPECT_THAT(Plan().settlement.follow_ups(0).inline_content(), HasSubstr("Action: delivered"));
-  attempt_.peer_notifies = true;
+  attempt_.peers[0].notifies = true;
   EXPECT_EQ(Plan().settlement.follow_ups_size(), 0);
 }
 
 TEST_F(SettlementTest, OurOwnWordsAreNotPutIntoTheHostsMouth) {
-  attempt_.host.clear();
   AddOutcome(smtp::Disposition::kPermanentFailure, refused_);
   attempt_.outcomes[0].is_from_peer = false;
   EXPECT_THAT(Plan().settlement.follow_ups(0).inline_content(), HasSubstr("x-turnpike; 550"));
+}
+
+TEST_F(SettlementTest, EachRecipientKeepsTheHostThatDecided) {
+  AddRecipient("carl@example.net", 5);
+  AddOutcome(smtp::Disposition::kDelivered, accepted_);
+  AddOutcome(smtp::Disposition::kPermanentFailure, refused_);
+  attempt_.peers[1].host = "mx2.example.net [192.0.2.2]:25";
+  const SettlementPlan plan = Plan();
+  EXPECT_EQ(plan.settlement.outcomes(0).host(), kHost);
+  EXPECT_EQ(plan.settlement.outcomes(1).host(), "mx2.example.net [192.0.2.2]:25");
+  ASSERT_EQ(plan.settlement.follow_ups_size(), 1);
+  EXPECT_THAT(plan.settlement.follow_ups(0).inline_content(),
+              HasSubstr("Remote-MTA: dns; mx2.example.net"));
+}
+
+TEST_F(SettlementTest, MailThatLeavesInRoundsIsDueAtTheBeginningOfOne) {
+  AddOutcome(smtp::Disposition::kTransientFailure, later_);
+  context_.round = absl::Minutes(30);
+  const SettlementPlan plan = Plan();
+  EXPECT_EQ(plan.settlement.defer_until().seconds() % 1800, 0);
+  EXPECT_GE(plan.retry.next_attempt_time, context_.now + absl::Minutes(4));
+  EXPECT_LE(plan.retry.next_attempt_time, context_.now + absl::Minutes(36));
 }
 
 }  // namespace

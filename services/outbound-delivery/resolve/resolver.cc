@@ -85,7 +85,9 @@ void Resolver::OnMx(const std::shared_ptr<Search>& search, const DnsAnswer& answ
     case DnsAnswer::Result::kNxDomain:
       return search->Fail(kNoSuchDomain);
     case DnsAnswer::Result::kNoData:
+      if (search->plan.returns_without_mx) return search->Fail(kNoMx);  // (DL-31)
       // The implicit MX of preference 0. [RFC5321 5.1]
+      if (!search->plan.avoided_hosts.empty()) return search->Fail(kNoFurtherHost);
       search->hosts.push_back({.mx = {.host = search->plan.name}});
       return AskAddresses(search);
     case DnsAnswer::Result::kOk:
@@ -94,7 +96,12 @@ void Resolver::OnMx(const std::shared_ptr<Search>& search, const DnsAnswer& answ
   MxChoice choice = ChooseMx(answer.mx, own_.is_own_name, options_.random);
   if (choice.result == MxChoice::Result::kNullMx) return search->Fail(kNullMx);
   if (choice.result == MxChoice::Result::kLoop) return search->Fail(kLoopsToUs);
-  for (MxRecord& mx : choice.hosts) search->hosts.push_back({.mx = std::move(mx)});
+  const std::vector<std::string>& avoided = search->plan.avoided_hosts;
+  for (MxRecord& mx : choice.hosts) {
+    if (std::find(avoided.begin(), avoided.end(), mx.host) != avoided.end()) continue;  // (DL-32)
+    search->hosts.push_back({.mx = std::move(mx)});
+  }
+  if (search->hosts.empty()) return search->Fail(kNoFurtherHost);
   AskAddresses(search);
 }
 

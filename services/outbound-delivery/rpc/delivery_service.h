@@ -4,7 +4,7 @@
 
 #include <memory>
 
-#include "services/outbound-delivery/core/route_plan.h"
+#include "services/outbound-delivery/core/route_table.h"
 #include "services/outbound-delivery/resolve/resolver.h"
 #include "services/outbound-delivery/transport/worker.h"
 

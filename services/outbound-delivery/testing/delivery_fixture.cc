@@ -10,6 +10,7 @@
 #include "prometheus/registry.h"
 #include "services/common/base/message_id.h"
 #include "services/outbound-delivery/resolve/testing/dns_builder.h"
+#include "services/spool-store/client/fake_slots.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -48,6 +49,8 @@ DeliveryFixture::DeliveryFixture()
   delivery->set_threads(2);
   delivery->set_tls(config::v1::DELIVERY_TLS_OPPORTUNISTIC);
   delivery->set_allow_loopback_hosts(true);
+  delivery->set_bounce_on_first_5xx(true);
+  delivery->set_bounce_on_smart_host_5xx(true);
   SetDuration(absl::Milliseconds(200), delivery->mutable_idle_timeout());
   SetDuration(absl::Seconds(5), delivery->mutable_connect_timeout());
   SetDuration(absl::Seconds(10), delivery->mutable_command_timeout());
@@ -109,7 +112,13 @@ std::string DeliveryFixture::AnswerDns(const DnsQuestion& question, uint16_t id)
 }
 
 void DeliveryFixture::Start() {
-  auto engine = Engine::Create(config_, std::move(owned_spool_), *registry_);
+  auto shared_state = std::make_unique<spool::FakeSharedState>(base::Clock::System());
+  shared_state_ = shared_state.get();
+  auto engine = Engine::Create(config_,
+                               {.spool = std::move(owned_spool_),
+                                .slots = std::make_unique<spool::FakeSlots>(base::Clock::System()),
+                                .shared_state = std::move(shared_state)},
+                               *registry_);
   ASSERT_TRUE(engine.ok()) << engine.status();
   engine_ = *std::move(engine);
   engine_->Start();
@@ -119,6 +128,7 @@ void DeliveryFixture::Stop() {
   engine_->Drain(absl::Now());
   engine_.reset();
   spool_ = nullptr;
+  shared_state_ = nullptr;
 }
 
 spool::v1::NewMessage DeliveryFixture::MakeMessage(const std::vector<std::string>& recipients,

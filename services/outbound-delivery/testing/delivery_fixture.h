@@ -16,6 +16,7 @@
 #include "services/outbound-delivery/engine.h"
 #include "services/outbound-delivery/resolve/testing/scripted_server.h"
 #include "services/outbound-delivery/transport/testing/smtp_peer.h"
+#include "services/spool-store/client/fake_shared_state.h"
 #include "services/spool-store/client/fake_spool.h"
 
 namespace prometheus {
@@ -54,7 +55,8 @@ class DeliveryFixture : public ::testing::Test {
   std::vector<spool::v1::Settlement> WaitForSettlements(size_t count);
 
   config::v1::Config config_;
-  spool::FakeSpool* spool_ = nullptr;  // owned by the engine
+  spool::FakeSpool* spool_ = nullptr;               // owned by the engine, as the next
+  spool::FakeSharedState* shared_state_ = nullptr;  // made by Start
   std::unique_ptr<Engine> engine_;
 
  private:

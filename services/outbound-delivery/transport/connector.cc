@@ -7,9 +7,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/base/status_macros.h"
 #include "services/common/net/await.h"
+#include "services/common/net/password_sasl_client.h"
 #include "services/common/net/tls_context.h"
 #include "services/outbound-delivery/core/failures.h"
+#include "services/outbound-delivery/security/tls_failures.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -25,12 +28,22 @@ Failure FailureOf(const net::SmtpSessionEnd& end, const std::string& host) {
   switch (end.cause) {
     case Cause::kRefused:
     case Cause::kServiceClosing:
-    case Cause::kTlsRefused:
       return {.reply = end.reply, .host = host, .is_from_peer = true};
+    case Cause::kTlsNotOffered:
+      return OwnFailure(kTlsNotOffered, absl::StrCat("(", host, ")"));
+    case Cause::kTlsRefused:
+      // Said of the connection, not of mail.
+      return OwnFailure(kTlsNotOffered,
+                        absl::StrCat("(", host, " said: ", end.reply.ToString(), ")"));
+    case Cause::kAuthNotOffered:
+      return OwnFailure(kLoginImpossible, absl::StrCat("(", host, ")"));
+    case Cause::kAuthFailed:
+      return OwnFailure(kLoginRefused,
+                        absl::StrCat("(", host, " said: ", end.reply.ToString(), ")"));
     case Cause::kTimeout:
       return OwnFailure(kPeerTimeout, absl::StrCat("(", host, ")"));
     case Cause::kTlsFailed:
-      return OwnFailure(kTlsFailed, absl::StrCat("with ", host));
+      return OwnFailure(kTlsFailed, absl::StrCat("with ", host, ": ", end.reply.text()));
     case Cause::kProtocolError:
       return OwnFailure(kConnectionLost, absl::StrCat("(", host, " does not speak SMTP)"));
     default:
@@ -38,126 +51,192 @@ Failure FailureOf(const net::SmtpSessionEnd& end, const std::string& host) {
   }
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Connector>> Connector::Create(Options options, Resolver& resolver,
-                                                             Metrics& metrics,
-                                                             const base::Clock& clock) {
-  std::shared_ptr<const net::TlsContext> context;
-  if (options.opportunistic_tls) {
-    auto created = net::TlsContext::ForUnverifyingClient();
-    if (!created.ok()) return created.status();
-    context = *std::move(created);
+// No host could be found: what DL-3 has a smart host for. A host that must not be connected to, and
+// a domain that takes no mail, or none from us, are answers.
+bool IsUnreachable(const smtp::Reply& reply) {
+  for (const smtp::ReplyCode& code : {kNoSuchDomain, kNoMailHost, kDnsFailure, kTargetNotFound}) {
+    if (reply == smtp::Reply(code)) return true;
   }
-  return std::unique_ptr<Connector>(
-      new Connector(std::move(options), std::move(context), resolver, metrics, clock));
+  return false;
 }
 
-Connector::Connector(Options options, std::shared_ptr<const net::TlsContext> tls_context,
-                     Resolver& resolver, Metrics& metrics, const base::Clock& clock)
+// Which of two hosts' failures tells more: a host's own words, 4xx above 5xx (DL-32), more than our
+// own; and those more than that nobody was there.
+int Weight(const Failure& failure) {
+  if (failure.is_from_peer) return failure.reply.is_transient() ? 3 : 2;
+  return failure.is_unreachable ? 0 : 1;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connector>> Connector::Create(Options options,
+                                                             const Environment& environment) {
+  std::unique_ptr<Connector> connector(new Connector(std::move(options), environment));
+  TURNPIKE_ASSIGN_OR_RETURN(connector->unverifying_, net::TlsContext::ForUnverifyingClient());
+  TURNPIKE_ASSIGN_OR_RETURN(connector->verifying_, net::TlsContext::ForVerifyingClient(
+                                                       connector->options_.authorities_file));
+  return connector;
+}
+
+Connector::Connector(Options options, const Environment& environment)
     : options_(std::move(options)),
-      tls_context_(std::move(tls_context)),
-      resolver_(resolver),
-      metrics_(metrics),
-      clock_(clock),
+      environment_(environment),
       health_({.sick_time = options_.sick_time}) {}
 
-asio::awaitable<Resolution> Connector::Resolve(RoutePlan plan) {
+asio::awaitable<Resolution> Connector::Resolve(RoutePlanPtr plan) {
   net::StartOperation<Resolution> start = [this, plan](absl::AnyInvocable<void(Resolution)> done) {
-    resolver_.Resolve(plan, std::move(done));
+    environment_.resolver->Resolve(*plan, std::move(done));
   };
   co_return co_await net::Await<Resolution>(std::move(start));
 }
 
-asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlan plan,
+asio::awaitable<absl::Status> Connector::CheckPop(std::string name) {
+  net::StartOperation<absl::Status> start = [this,
+                                             name](absl::AnyInvocable<void(absl::Status)> done) {
+    environment_.pop_checks->Ensure(name, std::move(done));
+  };
+  co_return co_await net::Await<absl::Status>(std::move(start));
+}
+
+asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr plan,
                                                                    OnStream on_stream) {
+  if (!plan->pop_check.empty()) {
+    const absl::Status checked = co_await CheckPop(plan->pop_check);
+    if (!checked.ok()) co_return OwnFailure(kPopCheckFailed, checked.message());
+  }
   Resolution resolution = co_await Resolve(plan);
-  if (resolution.failure) co_return Failure{.reply = *resolution.failure};
+  if (resolution.failure) {
+    co_return Failure{.reply = *resolution.failure,
+                      .is_unreachable = IsUnreachable(*resolution.failure)};
+  }
   std::vector<Hop> hops = std::move(resolution.hops);
   SortByHealth(hops);
   if (hops.size() > options_.hops_max) hops.resize(options_.hops_max);
 
-  const absl::Time give_up = clock_.Now() + options_.open_time_max;
+  const absl::Time give_up = environment_.clock->Now() + options_.open_time_max;
+  const Metrics::Route& metrics = environment_.metrics->route(plan->kind);
   std::optional<Failure> failure;
+  bool is_unreachable = true;
+  std::vector<std::string> refusing;  // hosts
   for (const Hop& hop : hops) {
-    if (failure && clock_.Now() > give_up) break;
-    const net::SmtpTls tls =
-        tls_context_ != nullptr ? net::SmtpTls::kOpportunistic : net::SmtpTls::kNone;
-    Try result = co_await TryHop(hop, plan.is_indirect, tls, on_stream);
+    if (failure && environment_.clock->Now() > give_up) break;
+    if (std::find(refusing.begin(), refusing.end(), hop.host) != refusing.end()) continue;
+    Try result = co_await TryHop(plan, hop, plan->tls, on_stream);
     if (result.may_retry_in_clear) {
-      result = co_await TryHop(hop, plan.is_indirect, net::SmtpTls::kNone, on_stream);
+      result = co_await TryHop(plan, hop, RoutePlan::Tls::kNone, on_stream);
     }
-    if (result.client != nullptr) {
-      metrics_.route(plan.kind).connections_opened->Increment();
-      metrics_.CountTlsSession(result.stream->tls_facts().protocol,
-                               result.client->engine().capabilities().start_tls);
-      co_return Connection{.hop = hop,
-                           .host = hop.ToString(),
-                           .stream = std::move(result.stream),
-                           .client = std::move(result.client)};
+    if (result.connection.client != nullptr) {
+      metrics.connections_opened->Increment();
+      environment_.metrics->CountTlsSession(
+          result.connection.stream->tls_facts().protocol,
+          result.connection.client->engine().capabilities().start_tls);
+      co_return std::move(result.connection);
     }
-    metrics_.route(plan.kind).connections_failed->Increment();
+    metrics.connections_failed->Increment();
     ReportFailure(hop);
-    // A host's own words say more than that another one did not answer.
-    if (!failure || result.is_final || (result.failure.is_from_peer && !failure->is_from_peer)) {
+    is_unreachable = is_unreachable && result.failure.is_unreachable;
+    const bool is_refusal = result.failure.is_from_peer && result.failure.reply.is_permanent();
+    const bool is_final = is_refusal && plan->returns_on_first_refusal;  // (DL-32)
+    if (is_refusal) refusing.push_back(hop.host);
+    if (is_final || !failure || Weight(result.failure) > Weight(*failure)) {
       failure = std::move(result.failure);
     }
-    if (result.is_final) break;
+    if (is_final) break;
   }
+  failure->is_unreachable = is_unreachable;
   co_return *std::move(failure);
 }
 
-asio::awaitable<Connector::Try> Connector::TryHop(Hop hop, bool is_indirect, net::SmtpTls tls,
+void Connector::SetTls(RoutePlan::Tls tls, const Hop& hop, net::SmtpClientOptions* options) const {
+  // A name is sent, an address never [RFC6066 3]; but a certificate may be checked for one.
+  const bool has_name = hop.host != hop.address.ToString();
+  if (has_name) options->tls_peer.server_name = hop.host;
+  options->tls_context = unverifying_;
+  switch (tls) {
+    case RoutePlan::Tls::kNone:
+      options->tls = net::SmtpTls::kNone;
+      return;
+    case RoutePlan::Tls::kOpportunistic:
+      options->tls = net::SmtpTls::kOpportunistic;
+      return;
+    case RoutePlan::Tls::kRequired:
+      options->tls = net::SmtpTls::kRequired;
+      return;
+    case RoutePlan::Tls::kVerified:
+      options->tls = net::SmtpTls::kRequired;
+      break;
+    case RoutePlan::Tls::kImplicit:
+      options->tls = net::SmtpTls::kImplicit;
+      break;
+  }
+  options->tls_context = verifying_;
+  options->tls_peer.server_name = hop.host;
+}
+
+asio::awaitable<Connector::Try> Connector::TryHop(RoutePlanPtr plan, Hop hop, RoutePlan::Tls tls,
                                                   OnStream on_stream) {
   Try result;
+  const std::string host = hop.ToString();
   const asio::ip::tcp::endpoint endpoint(hop.address.ToAsio(), hop.port);
   absl::StatusOr<std::unique_ptr<net::Stream>> stream =
       co_await net::Stream::Connect(endpoint, absl::Now() + options_.connect_timeout);
   if (!stream.ok()) {
-    result.failure = OwnFailure(
-        kCannotConnect, absl::StrCat("to ", hop.ToString(), ": ", stream.status().message()));
+    result.failure =
+        OwnFailure(kCannotConnect, absl::StrCat("to ", host, ": ", stream.status().message()));
+    result.failure.is_unreachable = true;
     co_return result;
   }
-  result.stream = *std::move(stream);
-  on_stream(result.stream.get());
+  Connection& connection = result.connection;
+  connection.hop = hop;
+  connection.host = host;
+  connection.stream = *std::move(stream);
+  on_stream(connection.stream.get());
   net::SmtpClientOptions options;
   options.engine.host_name = options_.host_name;
   options.engine.is_lmtp = hop.is_lmtp;
   options.timeouts = options_.timeouts;
-  options.tls = tls;
-  options.tls_context = tls_context_;
-  // A name is sent, an address never. [RFC6066 3]
-  if (hop.host != hop.address.ToString()) options.tls_peer.server_name = hop.host;
-  auto client = std::make_unique<net::SmtpClient>(*result.stream, std::move(options));
-  const std::optional<net::SmtpSessionEnd> end = co_await client->Open();
-  if (!end) {
-    result.client = std::move(client);
-    co_return result;
+  SetTls(tls, hop, &options);
+  const Login* const login = plan->login.empty() ? nullptr : environment_.logins->Find(plan->login);
+  if (login != nullptr) {
+    connection.sasl = net::CreatePasswordSaslClient({.user = login->username,
+                                                     .password = login->password,
+                                                     .allow_clear_text = login->allow_cleartext});
+    options.sasl = connection.sasl.get();
   }
-  result.failure = FailureOf(*end, hop.ToString());
+  connection.client = std::make_unique<net::SmtpClient>(*connection.stream, std::move(options));
+  const std::optional<net::SmtpSessionEnd> end = co_await connection.client->Open();
+  if (!end) co_return result;
+
+  result.failure = FailureOf(*end, host);
   result.may_retry_in_clear =
-      end->cause == Cause::kTlsFailed && tls == net::SmtpTls::kOpportunistic;
+      end->cause == Cause::kTlsFailed && tls == RoutePlan::Tls::kOpportunistic;
+  const bool was_greeted = connection.client->engine().greeting().code() != 0;
+  result.failure.is_unreachable =
+      !was_greeted && (end->cause == Cause::kDisconnected || end->cause == Cause::kTimeout);
+  if (end->cause == Cause::kAuthFailed || end->cause == Cause::kAuthNotOffered) {
+    environment_.metrics->logins_failed->Increment();
+  }
   if (result.failure.is_from_peer) {
-    metrics_.CountBannerReply(end->reply.code());
-    if (end->reply.is_permanent() && is_indirect) {
+    environment_.metrics->CountBannerReply(end->reply.code());
+    // A smart host's refusal is judged by DL-33, a recipients' domain's by DL-32.
+    const bool judges_mail = !plan->is_indirect || plan->kind == RoutePlan::Kind::kSmartHost;
+    if (end->reply.is_permanent() && !judges_mail) {
       // It does not know yet what mail we have: no verdict on it. The words are kept.
-      result.failure.reply = smtp::Reply(
-          kCannotConnect, absl::StrCat(hop.ToString(), " refused: ", end->reply.ToString()));
+      result.failure.reply =
+          smtp::Reply(kCannotConnect, absl::StrCat(host, " refused: ", end->reply.ToString()));
       result.failure.is_from_peer = false;
       result.failure.host.clear();
-    } else {
-      result.is_final = end->reply.is_permanent();  // (DL-32)
     }
   }
   on_stream(nullptr);
-  client.reset();
-  result.stream->Close();
-  result.stream.reset();
+  connection.client.reset();
+  connection.stream->Close();
+  connection.stream.reset();
   co_return result;
 }
 
 void Connector::SortByHealth(std::vector<Hop>& hops) {
-  const absl::Time now = clock_.Now();
+  const absl::Time now = environment_.clock->Now();
   absl::MutexLock lock(&mu_);
   std::stable_partition(hops.begin(), hops.end(), [&](const Hop& hop) {
     mu_.AssertHeld();
@@ -167,7 +246,7 @@ void Connector::SortByHealth(std::vector<Hop>& hops) {
 
 void Connector::ReportFailure(const Hop& hop) {
   absl::MutexLock lock(&mu_);
-  health_.OnFailure(hop.EndpointText(), clock_.Now());
+  health_.OnFailure(hop.EndpointText(), environment_.clock->Now());
 }
 
 void Connector::ReportSuccess(const Hop& hop) {

@@ -12,13 +12,16 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
+#include "services/common/net/sasl_client.h"
 #include "services/common/net/smtp_client.h"
 #include "services/common/net/stream.h"
 #include "services/outbound-delivery/core/host_health.h"
+#include "services/outbound-delivery/core/logins.h"
 #include "services/outbound-delivery/core/route_plan.h"
 #include "services/outbound-delivery/core/work.h"
 #include "services/outbound-delivery/metrics.h"
 #include "services/outbound-delivery/resolve/resolver.h"
+#include "services/outbound-delivery/transport/pop_checks.h"
 
 namespace turnpike::delivery {
 
@@ -27,6 +30,7 @@ struct Connection {
   Hop hop;
   std::string host;  // `mx1.example.org [192.0.2.1]:25`
   std::unique_ptr<net::Stream> stream;
+  std::unique_ptr<net::SaslClient> sasl;  // null: no AUTH
   std::unique_ptr<net::SmtpClient> client;
 };
 
@@ -37,53 +41,60 @@ class Connector {
     std::string host_name;  // ours, for EHLO
     absl::Duration connect_timeout = absl::Seconds(30);
     net::SmtpTimeouts timeouts;
-    bool opportunistic_tls = true;
+    std::string authorities_file;  // PEM, for certificates that are checked; empty: the system's
     absl::Duration sick_time = absl::Seconds(60);
     // No further host is tried after so long, or so many.
     absl::Duration open_time_max = absl::Minutes(10);
     size_t hops_max = 20;
   };
 
-  // What it is built on outlives it. INTERNAL when TLS cannot be set up.
-  static absl::StatusOr<std::unique_ptr<Connector>> Create(Options options, Resolver& resolver,
-                                                           Metrics& metrics,
-                                                           const base::Clock& clock);
+  // What a connector is built on; outlives it.
+  struct Environment {
+    Resolver* resolver;
+    const Logins* logins;
+    PopChecks* pop_checks;
+    Metrics* metrics;
+    const base::Clock* clock;
+  };
+
+  // INTERNAL when TLS cannot be set up, and errors of the authorities' file.
+  static absl::StatusOr<std::unique_ptr<Connector>> Create(Options options,
+                                                           const Environment& environment);
 
   // Told of each stream before it is waited for, and of null after; so that it can be closed.
   using OnStream = std::function<void(net::Stream*)>;
 
-  // Tries the hosts in order, those that failed lately last. A host that cannot be connected to,
-  // hangs up, or answers 4xx leads to the next; one that answers 5xx ends the search (DL-32): a
-  // permanent failure, unless the target is not the recipients' domain. A failed handshake of
-  // opportunistic TLS is followed by a connection in clear to the same host.
-  asio::awaitable<std::variant<Connection, Failure>> Open(RoutePlan plan, OnStream on_stream);
+  // After the POP3 login, where the plan has one, tries the hosts in order, those that failed
+  // lately last. A host that cannot be connected to, hangs up, answers 4xx or refuses our login
+  // leads to the next; one that answers 5xx ends the search, or only says no for itself (DL-32). A
+  // mailbox server or a gateway's host that answers 5xx before it has seen mail has not judged it.
+  // A failed handshake of opportunistic TLS is followed by a connection in clear to the same host.
+  asio::awaitable<std::variant<Connection, Failure>> Open(RoutePlanPtr plan, OnStream on_stream);
 
   // The host lost a connection before it answered anything about mail, or did.
   void ReportFailure(const Hop& hop);
   void ReportSuccess(const Hop& hop);
 
  private:
-  // A session, why there is none, and whether the search is over.
+  // A session, or why there is none.
   struct Try {
-    std::unique_ptr<net::Stream> stream;
-    std::unique_ptr<net::SmtpClient> client;  // null: failed
+    Connection connection;  // without a client: failed
     Failure failure;
-    bool is_final = false;
     bool may_retry_in_clear = false;
   };
 
-  Connector(Options options, std::shared_ptr<const net::TlsContext> tls_context, Resolver& resolver,
-            Metrics& metrics, const base::Clock& clock);
+  Connector(Options options, const Environment& environment);
 
-  asio::awaitable<Resolution> Resolve(RoutePlan plan);
-  asio::awaitable<Try> TryHop(Hop hop, bool is_indirect, net::SmtpTls tls, OnStream on_stream);
+  asio::awaitable<Resolution> Resolve(RoutePlanPtr plan);
+  asio::awaitable<absl::Status> CheckPop(std::string name);
+  asio::awaitable<Try> TryHop(RoutePlanPtr plan, Hop hop, RoutePlan::Tls tls, OnStream on_stream);
+  void SetTls(RoutePlan::Tls tls, const Hop& hop, net::SmtpClientOptions* options) const;
   void SortByHealth(std::vector<Hop>& hops);
 
   const Options options_;
-  const std::shared_ptr<const net::TlsContext> tls_context_;  // null: no TLS
-  Resolver& resolver_;
-  Metrics& metrics_;
-  const base::Clock& clock_;
+  const Environment environment_;
+  std::shared_ptr<const net::TlsContext> unverifying_;
+  std::shared_ptr<const net::TlsContext> verifying_;
   absl::Mutex mu_;
   HostHealth health_ ABSL_GUARDED_BY(mu_);
 };

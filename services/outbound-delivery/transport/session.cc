@@ -8,6 +8,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "services/common/base/check.h"
 #include "services/common/net/await_token.h"
 #include "services/common/smtp/header_scan.h"
@@ -20,11 +21,31 @@ namespace {
 
 using Cause = net::SmtpSessionEnd::Cause;
 
+constexpr absl::Duration kSlotPatience = absl::Hours(1);  // it is waited on after that
+
+// One outcome for all that are to be offered to this host.
 std::vector<smtp::RecipientOutcome> AllRecipients(const Work& work, smtp::Disposition disposition,
                                                   const smtp::Reply& reply) {
   return std::vector<smtp::RecipientOutcome>(
-      static_cast<size_t>(work.delivery.recipients_size()),
+      OpenRecipients(work.so_far, work.recipient_count()).size(),
       {.disposition = disposition, .stage = smtp::Stage::kLocal, .reply = reply});
+}
+
+// The message for this host: without the recipients whose fate other hosts have told (DL-32).
+absl::StatusOr<smtp::OutgoingMessage> MessageFor(const Work& work, const RoutePlan& plan,
+                                                 const smtp::HeaderFacts& facts) {
+  absl::StatusOr<smtp::OutgoingMessage> message =
+      spooled::MakeOutgoingMessage(work.delivery, facts);
+  if (!message.ok()) return message;
+  message->is_aborted_by_refused_recipient = plan.aborts_on_refused_recipient;  // DL-30
+  if (!work.so_far.outcomes.empty()) {
+    std::vector<smtp::OutgoingRecipient> open;
+    for (const size_t i : OpenRecipients(work.so_far, work.recipient_count())) {
+      open.push_back(std::move(message->recipients[i]));
+    }
+    message->recipients = std::move(open);
+  }
+  return message;
 }
 
 bool IsInline(const Work& work) {
@@ -51,10 +72,11 @@ bool IsUndecided(const std::vector<smtp::RecipientOutcome>& outcomes) {
 
 }  // namespace
 
-Session::Session(SessionId id, RoutePlan plan, const Environment& environment,
-                 asio::io_context& context)
+Session::Session(SessionId id, RoutePlanPtr plan, std::string limit_key,
+                 const Environment& environment, asio::io_context& context)
     : id_(id),
       plan_(std::move(plan)),
+      limit_key_(std::move(limit_key)),
       environment_(environment),
       context_(context),
       timer_(context) {}
@@ -83,8 +105,34 @@ void Session::Abort() {
   });
 }
 
+asio::awaitable<bool> Session::TakeSlot(spool::Slots::Wish wish,
+                                        std::unique_ptr<spool::Slot>* slot) {
+  auto is_granted = std::make_shared<bool>(false);
+  // It is called on any thread, perhaps late: the flag belongs to this one.
+  auto on_granted = [weak = weak_from_this(), is_granted, &context = context_] {
+    asio::post(context, [weak, is_granted] {
+      *is_granted = true;
+      if (const std::shared_ptr<Session> self = weak.lock()) self->timer_.cancel();
+    });
+  };
+  *slot = environment_.slots->Take(std::move(wish), std::move(on_granted));
+  while (!*is_granted && !is_aborted_) {
+    timer_.expires_after(absl::ToChronoNanoseconds(kSlotPatience));
+    co_await timer_.async_wait(net::kAwait);
+  }
+  co_return *is_granted;
+}
+
 asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
   const Environment& environment = self->environment_;
+  spool::Slots::Wish wish{.key = self->limit_key_,
+                          .slots_max = static_cast<int32_t>(self->plan_->connections_max)};
+  const bool has_slot = co_await self->TakeSlot(std::move(wish), &self->slot_);
+  if (!has_slot) {
+    self->slot_.reset();
+    environment.owner->OnSessionFailed(self->id_, {.reply = kSlowDestination, .is_untried = true});
+    co_return;
+  }
   const absl::Time begin = environment.clock->Now();
   Connector::OnStream on_stream = [raw = self.get()](net::Stream* stream) {
     raw->stream_ = stream;
@@ -93,12 +141,13 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
   std::variant<Connection, Failure> opened =
       co_await environment.connector->Open(self->plan_, on_stream);
   if (const auto* failure = std::get_if<Failure>(&opened)) {
+    self->slot_.reset();
     environment.owner->OnSessionFailed(self->id_, *failure);
     co_return;
   }
   self->connection_time_ = environment.clock->Now() - begin;
   Connection& connection = std::get<Connection>(opened);
-  prometheus::Gauge& connections = *environment.metrics->route(self->plan_.kind).connections;
+  prometheus::Gauge& connections = *environment.metrics->route(self->plan_->kind).connections;
   connections.Increment();
   environment.owner->OnSessionReady(self->id_);
 
@@ -112,11 +161,19 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
     connection.stream->Close();
   }
   connections.Decrement();
+  self->slot_.reset();
   environment.owner->OnSessionEnded(self->id_, self->failure_);
 }
 
 asio::awaitable<void> Session::SendAll(Connection& connection) {
-  while (connection.client->can_send() && messages_ < environment_.options.messages_max) {
+  while (connection.client->can_send() && messages_ < plan_->messages_per_connection_max) {
+    if (plan_->messages_per_minute_max > 0 && !may_send_one_) {
+      spool::Slots::Wish wish{.key = absl::StrCat(limit_key_, "|messages"),
+                              .per_minute_max = plan_->messages_per_minute_max};
+      std::unique_ptr<spool::Slot> turn;  // counts when it is granted; nothing is to be held
+      may_send_one_ = co_await TakeSlot(std::move(wish), &turn);
+      if (!may_send_one_) co_return;
+    }
     // No wake is missed: it is posted to this thread, so it comes after the wait has begun.
     is_woken_ = false;
     WorkPtr work = environment_.owner->Take(id_);
@@ -125,6 +182,7 @@ asio::awaitable<void> Session::SendAll(Connection& connection) {
       if (!goes_on) co_return;
       continue;
     }
+    may_send_one_ = false;
     co_await Deliver(connection, std::move(work));
   }
 }
@@ -142,31 +200,50 @@ asio::awaitable<bool> Session::WaitForWork() {
 asio::awaitable<void> Session::Deliver(Connection& connection, WorkPtr work) {
   const absl::Time begin = environment_.clock->Now();
   if (messages_++ > 0) {
-    environment_.metrics->route(plan_.kind).connections_reused->Increment();
+    environment_.metrics->route(plan_->kind).connections_reused->Increment();
   }
-  AttemptReport report;
+  std::vector<smtp::RecipientOutcome> outcomes;
   bool is_damaged = false;
   if (IsInline(*work)) {
-    report.attempt.outcomes = co_await SendInline(connection, work);
+    outcomes = co_await SendInline(connection, work);
   } else {
-    report.attempt.outcomes = co_await SendLarge(connection, work, &is_damaged);
+    outcomes = co_await SendLarge(connection, work, &is_damaged);
   }
-  if (!is_damaged && TryElsewhere(connection, work, report.attempt.outcomes)) co_return;
+  CountThrottling(connection, outcomes);
+  if (!is_damaged && TryElsewhere(connection, work, outcomes)) co_return;
 
   const bool is_from_peer =
-      std::any_of(report.attempt.outcomes.begin(), report.attempt.outcomes.end(),
+      std::any_of(outcomes.begin(), outcomes.end(),
                   [](const smtp::RecipientOutcome& outcome) { return outcome.is_from_peer; });
   if (is_from_peer && answered_++ == 0) environment_.connector->ReportSuccess(connection.hop);
-  const smtp::ClientEngine& engine = connection.client->engine();
-  report.attempt.host = connection.host;
-  report.attempt.peer_notifies = engine.capabilities().dsn;
-  report.attempt.is_lmtp = plan_.is_lmtp;
+  AttemptReport report;
+  report.attempt = work->so_far;
+  Merge(OpenRecipients(work->so_far, work->recipient_count()), outcomes,
+        {.host = connection.host, .notifies = connection.client->engine().capabilities().dsn},
+        work->recipient_count(), &report.attempt);
+  report.attempt.is_lmtp = plan_->is_lmtp;
   report.attempt.is_damaged = is_damaged;
-  report.route = plan_.kind;
+  report.plan = plan_;
+  report.host_name = connection.hop.host;
   report.connection_time = messages_ == 1 ? connection_time_ : absl::ZeroDuration();
   report.transmission_time = environment_.clock->Now() - begin;
   report.tls = connection.stream->tls_facts().protocol;
   environment_.owner->OnAttempt(work, std::move(report));
+}
+
+void Session::CountThrottling(Connection& connection,
+                              const std::vector<smtp::RecipientOutcome>& outcomes) {
+  const std::optional<net::SmtpSessionEnd>& end = connection.client->end();
+  bool is_throttled = end && (end->cause == Cause::kServiceClosing ||
+                              end->cause == Cause::kDisconnected || end->cause == Cause::kTimeout);
+  for (const smtp::RecipientOutcome& outcome : outcomes) {
+    // A 4xx for one recipient is about that recipient (a greylist, a full mailbox).
+    is_throttled = is_throttled || (outcome.is_from_peer && outcome.reply.is_transient() &&
+                                    outcome.stage != smtp::Stage::kRecipient);
+  }
+  if (!is_throttled) return;
+  environment_.metrics->throttled->Increment();
+  environment_.owner->OnThrottled(id_);
 }
 
 asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendInline(Connection& connection,
@@ -178,7 +255,7 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendInline(Connect
     scan.Feed(delivery.inline_content());
     facts = scan.facts();
   }
-  absl::StatusOr<smtp::OutgoingMessage> message = spooled::MakeOutgoingMessage(delivery, facts);
+  absl::StatusOr<smtp::OutgoingMessage> message = MessageFor(*work, *plan_, facts);
   if (!message.ok()) {
     co_return AllRecipients(*work, smtp::Disposition::kPermanentFailure, kBadEnvelope);
   }
@@ -213,7 +290,7 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
     read = content.status();
     facts = scan.facts();
   }
-  absl::StatusOr<smtp::OutgoingMessage> message = spooled::MakeOutgoingMessage(delivery, facts);
+  absl::StatusOr<smtp::OutgoingMessage> message = MessageFor(*work, *plan_, facts);
   if (!message.ok()) {
     co_return AllRecipients(*work, smtp::Disposition::kPermanentFailure, kBadEnvelope);
   }

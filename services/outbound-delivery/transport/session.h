@@ -7,6 +7,7 @@
 #include <asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -16,6 +17,7 @@
 #include "services/outbound-delivery/core/work.h"
 #include "services/outbound-delivery/transport/connector.h"
 #include "services/outbound-delivery/transport/settler.h"
+#include "services/spool-store/client/slots.h"
 
 namespace asio {
 class io_context;
@@ -31,8 +33,9 @@ class SessionOwner {
   virtual WorkPtr Take(SessionId session) = 0;
   virtual bool EndIdle(SessionId session) = 0;
   virtual void OnSessionReady(SessionId session) = 0;
+  virtual void OnThrottled(SessionId session) = 0;
   virtual void Requeue(SessionId session, const WorkPtr& work) = 0;
-  // The attempt is over for all recipients.
+  // This host has told every recipient's fate; what it has refused, others may be asked for.
   virtual void OnAttempt(const WorkPtr& work, AttemptReport report) = 0;
   // The last call is one of these.
   virtual void OnSessionFailed(SessionId session, const Failure& failure) = 0;
@@ -46,7 +49,6 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   struct Options {
     absl::Duration idle_timeout = absl::Seconds(2);
-    int messages_max = 1000;
     // How often a delivery is tried on another connection when one is lost before its fate was
     // told.
     int failovers_max = 2;
@@ -57,11 +59,14 @@ class Session : public std::enable_shared_from_this<Session> {
     SessionOwner* owner;
     Connector* connector;
     spool::Spool* spool;
+    spool::Slots* slots;  // the limits of all workers together (DL-40)
     Metrics* metrics;
     const base::Clock* clock;
   };
 
-  Session(SessionId id, RoutePlan plan, const Environment& environment, asio::io_context& context);
+  // `limit_key`: the destination, for the limits of all workers together.
+  Session(SessionId id, RoutePlanPtr plan, std::string limit_key, const Environment& environment,
+          asio::io_context& context);
 
   // Thread-safe. Begins; the session keeps itself alive until it has ended.
   void Start();
@@ -73,6 +78,9 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   static asio::awaitable<void> Run(std::shared_ptr<Session> self);
 
+  // Waits for its turn under a limit; false if the session was aborted meanwhile. The slot is held
+  // as long as it lives.
+  asio::awaitable<bool> TakeSlot(spool::Slots::Wish wish, std::unique_ptr<spool::Slot>* slot);
   asio::awaitable<void> SendAll(Connection& connection);
   // False once the session is over.
   asio::awaitable<bool> WaitForWork();
@@ -82,15 +90,19 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<std::vector<smtp::RecipientOutcome>> SendLarge(Connection& connection,
                                                                  const WorkPtr& work,
                                                                  bool* is_damaged);
+  void CountThrottling(Connection& connection, const std::vector<smtp::RecipientOutcome>& outcomes);
   // Requeues a delivery whose connection was lost, if it may be tried once more.
   bool TryElsewhere(Connection& connection, const WorkPtr& work,
                     const std::vector<smtp::RecipientOutcome>& outcomes);
 
   const SessionId id_;
-  const RoutePlan plan_;
+  const RoutePlanPtr plan_;
+  const std::string limit_key_;
   const Environment& environment_;
   asio::io_context& context_;
-  asio::steady_timer timer_;  // of WaitForWork
+  asio::steady_timer timer_;           // of WaitForWork and TakeSlot
+  std::unique_ptr<spool::Slot> slot_;  // of the connection
+  bool may_send_one_ = false;          // under the limit of messages a minute
   bool is_woken_ = false;
   bool is_aborted_ = false;
   net::Stream* stream_ = nullptr;  // the one to be closed by Abort

@@ -47,7 +47,8 @@ void Settler::Settle(WorkPtr work, AttemptReport report) {
   SettleContext context;
   context.now = clock_.Now();
   context.host_name = options_.host_name;
-  context.retry = &options_.retry;
+  context.retry = work->retry.get();
+  if (report.plan->kind != RoutePlan::Kind::kLocal) context.round = options_.round;
   context.classes = &classes_;
   context.jitter_unit = base::RandomUnit();
   context.make_id = [now = context.now] { return base::MessageId::Generate(now); };
@@ -152,7 +153,7 @@ void Settler::OnRecorded(const WorkPtr& work,
 
 void Settler::Count(const Work& work, const AttemptReport& report, const SettlementPlan& plan,
                     absl::Time now) {
-  const Metrics::Route& route = metrics_.route(report.route);
+  const Metrics::Route& route = metrics_.route(report.plan->kind);
   const Metrics::Result result = plan.returned > 0  ? Metrics::Result::kBounced
                                  : plan.delayed > 0 ? Metrics::Result::kDeferred
                                                     : Metrics::Result::kDelivered;
@@ -207,12 +208,12 @@ void Settler::Log(const Work& work, const AttemptReport& report, const Settlemen
        {"message", MessageIdText(delivery.message_id())},
        {"delivery", work.id()},
        {"queue", delivery.queue().name()},
-       {"route", RouteKindName(report.route)},
+       {"route", RouteKindName(report.plan->kind)},
        {"to", observe::LogAddress(delivery.recipients(static_cast<int>(spokesman)).address())},
        {"recipients", delivery.recipients_size()},
        {"delivered", plan.delivered},
        {"returned", plan.returned},
-       {"host", report.attempt.host},
+       {"host", report.attempt.peers[spokesman].host},
        {"code", static_cast<int>(outcome.reply.code())},
        {"reply", outcome.reply.ToString()},
        {"tls", report.tls},

@@ -22,7 +22,9 @@ namespace turnpike::delivery {
 // An attempt with what is known about how it went.
 struct AttemptReport {
   Attempt attempt;
-  RoutePlan::Kind route = RoutePlan::Kind::kDirect;
+  RoutePlanPtr plan;  // not null
+  // The host that was asked last; empty: none was. For asking others (DL-32).
+  std::string host_name;
   absl::Duration connection_time;  // zero on a session that was there
   absl::Duration transmission_time;
   std::string tls;  // `TLSv1.3`; empty without TLS
@@ -33,7 +35,7 @@ class Settler {
  public:
   struct Options {
     std::string host_name;
-    RetryPolicy retry;
+    absl::Duration round;  // delivery.processing_interval (DL-8)
     // How long the spool's client tries to record an outcome, the store being away or not.
     absl::Duration record_time_max = absl::Minutes(15);
   };

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "services/common/observe/log.h"
-#include "services/outbound-delivery/core/failures.h"
+#include "services/outbound-delivery/core/mx.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -20,6 +20,13 @@ constexpr absl::Duration kReopenDelayMax = absl::Seconds(2);
 constexpr absl::Duration kGoodStreamTime = absl::Milliseconds(300);
 // After the connections were cut: for the outcomes to be recorded.
 constexpr absl::Duration kLastSettlements = absl::Seconds(2);
+
+smtp::Reply FromProto(const mail::v1::Reply& reply) {
+  return smtp::Reply(
+      static_cast<uint16_t>(reply.code()),
+      smtp::EnhancedCode::Parse(reply.enhanced_code()).value_or(smtp::EnhancedCode()),
+      reply.text());
+}
 
 google::protobuf::Duration ToProto(absl::Duration duration) {
   google::protobuf::Duration out;
@@ -81,28 +88,29 @@ class Worker::Ticker : public std::enable_shared_from_this<Worker::Ticker> {
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-Worker::Worker(Options options, spool::Spool& spool, const RouteTable& routes, Connector& connector,
-               const routing::DomainClasses& classes, net::IoThreads& threads, Metrics& metrics,
-               const base::Clock& clock)
+Worker::Worker(Options options, const Environment& environment)
     : options_(std::move(options)),
-      spool_(spool),
-      routes_(routes),
-      threads_(threads),
-      metrics_(metrics),
-      clock_(clock),
+      spool_(*environment.spool),
+      routes_(*environment.routes),
+      threads_(*environment.threads),
+      metrics_(*environment.metrics),
+      clock_(*environment.clock),
+      suspended_(environment.suspended),
       settler_(
-          options_.settler, spool, classes, metrics, clock,
+          options_.settler, spool_, *environment.classes, metrics_, clock_,
           [this](const Work& work) { return TokenOf(work); },
           [this](const WorkPtr& work) { OnSettled(work); }),
-      environment_{.options = options_.session,
-                   .owner = this,
-                   .connector = &connector,
-                   .spool = &spool,
-                   .metrics = &metrics,
-                   .clock = &clock},
+      session_environment_{.options = options_.session,
+                           .owner = this,
+                           .connector = environment.connector,
+                           .spool = environment.spool,
+                           .slots = environment.slots,
+                           .metrics = environment.metrics,
+                           .clock = environment.clock},
       dispatcher_(options_.dispatcher),
+      rounds_(options_.round, clock_.Now()),
       reopen_delay_(kReopenDelayMin),
-      ticker_(std::make_shared<Ticker>(this, threads.context(0))) {}
+      ticker_(std::make_shared<Ticker>(this, threads_.context(0))) {}
 
 Worker::~Worker() {
   if (ticker_ != nullptr) ticker_->Stop();
@@ -140,13 +148,25 @@ void Worker::Tick() {
       sweeps = true;
       sweep_time_ = now + kSweepInterval;
       dispatcher_.Sweep(now, &actions);
+      metrics_.queues_paused->Set(static_cast<double>(pauses_.size()));
+      metrics_.destinations_stalled->Set(static_cast<double>(dispatcher_.stalled_count()));
       metrics_.leases_held->Set(static_cast<double>(works_.size()));
       metrics_.destinations_waiting->Set(static_cast<double>(dispatcher_.waiting()));
     }
+    if (rounds_.TakeBeginning(now)) {
+      PauseChanges changes;
+      pauses_.EndRoundWait(&changes);
+      Absorb(std::move(changes));
+    }
+    Absorb(&actions);
   }
   ended.reset();
   if (opens) OpenLease();
   if (sweeps) RenewLeases(now);
+  if (sweeps && suspended_ != nullptr) {
+    suspended_->Refresh(
+        [this](const std::vector<spool::v1::QueueName>& queues) { SetSuspended(queues); });
+  }
   Perform(std::move(actions));
 }
 
@@ -158,6 +178,10 @@ void Worker::OpenLease() {
   uint64_t number;
   {
     absl::MutexLock lock(&mu_);
+    for (spool::v1::QueueName& queue : pauses_.All()) {
+      *open.mutable_due()->add_paused() = std::move(queue);
+    }
+    lease_commands_.clear();  // of an earlier stream
     number = ++stream_number_;
     opened_time_ = clock_.Now();
     reopen_time_ = absl::InfiniteFuture();  // until this one has ended
@@ -181,7 +205,8 @@ void Worker::OpenLease() {
 void Worker::OnLeased(uint64_t stream, spool::v1::LeaseResponse response) {
   const absl::Time now = clock_.Now();
   Actions actions;
-  std::vector<std::pair<WorkPtr, Failure>> unroutable;
+  std::vector<std::pair<WorkPtr, AttemptReport>> decided;
+  std::vector<WorkPtr> unfinished;
   std::vector<spool::v1::LeaseToken> unwanted;
   std::shared_ptr<spool::LeaseStream> lease;
   int credit = 0;
@@ -194,27 +219,35 @@ void Worker::OnLeased(uint64_t stream, spool::v1::LeaseResponse response) {
       if (is_draining_) {
         unwanted.push_back(delivery.token());
       } else {
-        AddWork(std::move(delivery), now, &actions, &unroutable);
+        AddWork(std::move(delivery), now, &actions, &decided);
       }
     }
     for (const spool::v1::LeaseToken& token : response.revoked()) {
       // What is on a connection goes on; its settlement finds out.
       const auto it = works_.find(token.delivery_id());
       if (it == works_.end() || it->second->token.fence() != token.fence()) continue;
-      if (dispatcher_.Remove(token.delivery_id()) != nullptr) works_.erase(it);
+      WorkPtr work = dispatcher_.Remove(token.delivery_id());
+      if (work == nullptr) continue;
+      if (work->so_far.outcomes.empty()) {
+        works_.erase(it);
+      } else {
+        unfinished.push_back(std::move(work));
+      }
     }
+    Absorb(&actions);
     credit = TakeCredit();
   }
   if (lease != nullptr) {
     for (const spool::v1::LeaseToken& token : unwanted) lease->HandBack(token);
     if (credit > 0) lease->AddCredit(credit);
   }
-  for (const auto& [work, failure] : unroutable) SettleFailed(work, failure);
+  for (auto& [work, report] : decided) settler_.Settle(work, std::move(report));
+  for (const WorkPtr& work : unfinished) SettleUnfinished(work);
   Perform(std::move(actions));
 }
 
 void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions* actions,
-                     std::vector<std::pair<WorkPtr, Failure>>* unroutable) {
+                     std::vector<std::pair<WorkPtr, AttemptReport>>* decided) {
   WorkPtr& slot = works_[delivery.token().delivery_id()];
   if (slot != nullptr) {
     // Still on a connection, under a lease that ended with an earlier stream.
@@ -228,19 +261,134 @@ void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions
   work->leased_time = now;
   work->renewed_time = now;
   work->delivery = std::move(delivery);
-  smtp::ReplyOr<RoutePlan> plan = routes_.PlanFor(work->delivery.queue(), work->delivery.route());
-  if (!plan.ok()) {
-    unroutable->emplace_back(std::move(work), Failure{.reply = plan.reply()});
+  work->retry = routes_.default_retry();
+  const spool::v1::QueueName& queue = work->delivery.queue();
+  smtp::ReplyOr<RoutePlan> plan =
+      routes_.PlanFor(queue, work->delivery.route(), SenderOf(work->delivery));
+  if (plan.ok()) work->retry = plan->retry;
+  if (work->delivery.has_return_reply() || !plan.ok()) {
+    const smtp::Reply reply =
+        work->delivery.has_return_reply() ? FromProto(work->delivery.return_reply()) : plan.reply();
+    AttemptReport report;
+    report.plan = std::make_shared<const RoutePlan>(plan.ok() ? *plan : RoutePlan());
+    report.attempt =
+        Attempt::OfAll(work->recipient_count(),
+                       {.disposition = reply.is_permanent() ? smtp::Disposition::kPermanentFailure
+                                                            : smtp::Disposition::kTransientFailure,
+                        .stage = smtp::Stage::kLocal,
+                        .reply = reply},
+                       {});
+    decided->emplace_back(std::move(work), std::move(report));
+    return;
+  }
+  PauseChanges changes;
+  const bool is_suspended = pauses_.IsSuspended(queue);
+  const bool is_early =
+      plan->kind != RoutePlan::Kind::kLocal && !rounds_.MayGo(work->delivery, now);
+  if (is_early) pauses_.AddRoundWait(queue, &changes);
+  if (is_suspended || is_early) {
+    Absorb(std::move(changes));
+    HandBack(work);
     return;
   }
   dispatcher_.Add(std::move(work), *plan, now, actions);
 }
 
+void Worker::SetSuspended(const std::vector<spool::v1::QueueName>& queues) {
+  {
+    absl::MutexLock lock(&mu_);
+    PauseChanges changes;
+    pauses_.SetSuspended(queues, &changes);
+    const bool has_new = !changes.pause.empty();
+    Absorb(std::move(changes));
+    if (has_new && lease_ != nullptr) {
+      const auto is_meant = [this](const Work& work) {
+        mu_.AssertHeld();
+        return work.so_far.outcomes.empty() && pauses_.IsSuspended(work.delivery.queue());
+      };
+      for (const WorkPtr& work : dispatcher_.RemoveIf(is_meant)) HandBack(work);
+    }
+  }
+  TellLeaseStream();
+}
+
+void Worker::HandBack(const WorkPtr& work) {
+  metrics_.handed_back->Increment();
+  lease_commands_.push_back({.kind = LeaseCommand::Kind::kHandBack, .token = work->token});
+  works_.erase(work->id());
+}
+
+void Worker::Absorb(PauseChanges changes) {
+  for (spool::v1::QueueName& queue : changes.pause) {
+    lease_commands_.push_back({.kind = LeaseCommand::Kind::kPause, .queue = std::move(queue)});
+  }
+  for (spool::v1::QueueName& queue : changes.resume) {
+    lease_commands_.push_back({.kind = LeaseCommand::Kind::kResume, .queue = std::move(queue)});
+  }
+}
+
+void Worker::Absorb(Actions* actions) {
+  PauseChanges changes;
+  for (const spool::v1::QueueName& queue : actions->pause) pauses_.AddStalled(queue, &changes);
+  for (const spool::v1::QueueName& queue : actions->resume) pauses_.RemoveStalled(queue, &changes);
+  Absorb(std::move(changes));
+  for (const WorkPtr& work : actions->hand_back) HandBack(work);
+  metrics_.fallbacks->Increment(static_cast<double>(actions->fallbacks));
+}
+
+void Worker::TellLeaseStream() {
+  while (true) {
+    std::vector<LeaseCommand> commands;
+    std::shared_ptr<spool::LeaseStream> lease;
+    {
+      absl::MutexLock lock(&mu_);
+      if (is_telling_ || lease_commands_.empty() || lease_ == nullptr) return;
+      is_telling_ = true;
+      commands = std::exchange(lease_commands_, {});
+      lease = lease_;
+    }
+    for (const LeaseCommand& command : commands) {
+      switch (command.kind) {
+        case LeaseCommand::Kind::kPause:
+          lease->Pause(command.queue);
+          break;
+        case LeaseCommand::Kind::kResume:
+          lease->Resume(command.queue);
+          break;
+        case LeaseCommand::Kind::kHandBack:
+          lease->HandBack(command.token);
+          break;
+      }
+    }
+    int credit = 0;
+    {
+      absl::MutexLock lock(&mu_);
+      is_telling_ = false;
+      if (lease == lease_) credit = TakeCredit();
+    }
+    if (credit > 0) lease->AddCredit(credit);
+  }
+}
+
 void Worker::OnLeaseClosed(uint64_t stream, const absl::Status& status) {
   const absl::Time now = clock_.Now();
+  std::vector<WorkPtr> unfinished;
+  ForgetLeases(stream, now, status, &unfinished);
+  for (const WorkPtr& work : unfinished) SettleUnfinished(work);
+}
+
+void Worker::ForgetLeases(uint64_t stream, absl::Time now, const absl::Status& status,
+                          std::vector<WorkPtr>* unfinished) {
   absl::MutexLock lock(&mu_);
   if (stream != stream_number_) return;
-  for (const WorkPtr& work : dispatcher_.RemoveAll()) works_.erase(work->id());
+  for (const WorkPtr& work : dispatcher_.RemoveAll()) {
+    if (work->so_far.outcomes.empty()) {
+      works_.erase(work->id());
+    } else {
+      unfinished->push_back(work);
+    }
+  }
+  lease_commands_.clear();
   ended_lease_ = std::move(lease_);
   lease_ = nullptr;
   credit_ = 0;
@@ -284,8 +432,15 @@ int Worker::TakeCredit() {
 // --- Sessions ---
 
 WorkPtr Worker::Take(SessionId session) {
-  absl::MutexLock lock(&mu_);
-  return dispatcher_.Take(session);
+  Actions actions;
+  WorkPtr work;
+  {
+    absl::MutexLock lock(&mu_);
+    work = dispatcher_.Take(session, clock_.Now(), &actions);
+    Absorb(&actions);
+  }
+  Perform(std::move(actions));
+  return work;
 }
 
 bool Worker::EndIdle(SessionId session) {
@@ -297,9 +452,15 @@ void Worker::OnSessionReady(SessionId session) {
   Actions actions;
   {
     absl::MutexLock lock(&mu_);
-    dispatcher_.OnSessionReady(session, clock_.Now(), &actions);
+    dispatcher_.OnSessionReady(session, &actions);
+    Absorb(&actions);
   }
   Perform(std::move(actions));
+}
+
+void Worker::OnThrottled(SessionId session) {
+  absl::MutexLock lock(&mu_);
+  dispatcher_.OnThrottled(session, clock_.Now());
 }
 
 void Worker::Requeue(SessionId session, const WorkPtr& work) {
@@ -309,17 +470,42 @@ void Worker::Requeue(SessionId session, const WorkPtr& work) {
     absl::MutexLock lock(&mu_);
     // Without a lease there is nothing to send any more; the store leases it to somebody again.
     is_given_up = lease_ == nullptr || is_draining_;
-    if (is_given_up) {
+    if (!is_given_up) {
+      dispatcher_.Requeue(session, work, &actions);
+    } else if (work->so_far.outcomes.empty()) {
       works_.erase(work->id());
-    } else {
-      dispatcher_.Requeue(session, work, clock_.Now(), &actions);
     }
+    Absorb(&actions);
   }
+  if (is_given_up && !work->so_far.outcomes.empty()) SettleUnfinished(work);
   Perform(std::move(actions));
 }
 
 void Worker::OnAttempt(const WorkPtr& work, AttemptReport report) {
-  settler_.Settle(work, std::move(report));
+  if (AskFurtherHost(work, report)) return;
+  Settle(work, std::move(report));
+}
+
+bool Worker::AskFurtherHost(const WorkPtr& work, const AttemptReport& report) {
+  const RoutePlan& plan = *report.plan;
+  if (plan.returns_on_first_refusal || plan.target != RoutePlan::Target::kDomain ||
+      plan.avoided_hosts.size() >= kMxHostsMax || report.attempt.is_damaged ||
+      !HasRefusal(report.attempt)) {
+    return false;
+  }
+  RoutePlan further = plan;
+  further.avoided_hosts.push_back(report.host_name);
+  Actions actions;
+  {
+    absl::MutexLock lock(&mu_);
+    if (lease_ == nullptr || is_draining_) return false;
+    work->so_far = report.attempt;
+    dispatcher_.Add(work, further, clock_.Now(), &actions);
+    Absorb(&actions);
+  }
+  metrics_.further_hosts->Increment();
+  Perform(std::move(actions));
+  return true;
 }
 
 void Worker::OnSessionFailed(SessionId session, const Failure& failure) {
@@ -328,6 +514,7 @@ void Worker::OnSessionFailed(SessionId session, const Failure& failure) {
     absl::MutexLock lock(&mu_);
     dispatcher_.OnSessionFailed(session, failure, clock_.Now(), &actions);
     sessions_.erase(session);
+    Absorb(&actions);
   }
   Perform(std::move(actions));
 }
@@ -338,14 +525,17 @@ void Worker::OnSessionEnded(SessionId session, const std::optional<Failure>& fai
     absl::MutexLock lock(&mu_);
     dispatcher_.OnSessionEnded(session, failure, clock_.Now(), &actions);
     sessions_.erase(session);
+    Absorb(&actions);
   }
   Perform(std::move(actions));
 }
 
 void Worker::Perform(Actions actions) {
+  TellLeaseStream();
   for (Actions::Open& open : actions.open) {
-    auto session = std::make_shared<Session>(open.session, std::move(open.plan), environment_,
-                                             threads_.Next());
+    auto session =
+        std::make_shared<Session>(open.session, std::move(open.plan), std::move(open.limit_key),
+                                  session_environment_, threads_.Next());
     {
       absl::MutexLock lock(&mu_);
       sessions_[open.session] = session;
@@ -361,22 +551,41 @@ void Worker::Perform(Actions actions) {
     }
     if (session != nullptr) session->Wake();
   }
-  for (const auto& [work, failure] : actions.fail) SettleFailed(work, failure);
+  for (const Actions::Fail& fail : actions.fail) SettleFailed(fail);
 }
 
-void Worker::SettleFailed(const WorkPtr& work, const Failure& failure) {
+void Worker::SettleFailed(const Actions::Fail& fail) {
+  const Failure& failure = fail.failure;
+  const size_t count = fail.work->recipient_count();
   AttemptReport report;
-  report.attempt.outcomes.assign(
-      static_cast<size_t>(work->delivery.recipients_size()),
-      {.disposition = failure.reply.is_permanent() ? smtp::Disposition::kPermanentFailure
-                                                   : smtp::Disposition::kTransientFailure,
-       .stage = smtp::Stage::kConnection,
-       .reply = failure.reply,
-       .is_from_peer = failure.is_from_peer});
-  report.attempt.host = failure.host;
-  const smtp::ReplyOr<RoutePlan> plan =
-      routes_.PlanFor(work->delivery.queue(), work->delivery.route());
-  if (plan.ok()) report.route = plan->kind;
+  report.plan = fail.plan;
+  report.attempt = fail.work->so_far;
+  if (failure.is_untried) SoftenRefusals(&report.attempt);
+  const std::vector<size_t> open = OpenRecipients(report.attempt, count);
+  const smtp::RecipientOutcome outcome = {.disposition = failure.reply.is_permanent()
+                                                             ? smtp::Disposition::kPermanentFailure
+                                                             : smtp::Disposition::kTransientFailure,
+                                          .stage = smtp::Stage::kConnection,
+                                          .reply = failure.reply,
+                                          .is_from_peer = failure.is_from_peer};
+  Merge(open, std::vector<smtp::RecipientOutcome>(open.size(), outcome), {.host = failure.host},
+        count, &report.attempt);
+  Settle(fail.work, std::move(report));
+}
+
+void Worker::SettleUnfinished(const WorkPtr& work) {
+  AttemptReport report;
+  report.plan = std::make_shared<const RoutePlan>();
+  report.attempt = work->so_far;
+  SoftenRefusals(&report.attempt);
+  Settle(work, std::move(report));
+}
+
+void Worker::Settle(const WorkPtr& work, AttemptReport report) {
+  const RoutePlan& plan = *report.plan;
+  if (plan.kind == RoutePlan::Kind::kSmartHost && !plan.returns_refused) {
+    SoftenRefusals(&report.attempt);  // (DL-33)
+  }
   settler_.Settle(work, std::move(report));
 }
 
@@ -402,12 +611,17 @@ void Worker::OnSettled(const WorkPtr& work) {
 
 void Worker::Drain(absl::Time deadline) {
   std::vector<spool::v1::LeaseToken> unwanted;
+  std::vector<WorkPtr> unfinished;
   std::vector<std::shared_ptr<Session>> idle;
   std::shared_ptr<spool::LeaseStream> lease;
   {
     absl::MutexLock lock(&mu_);
     is_draining_ = true;
     for (const WorkPtr& work : dispatcher_.RemoveAll()) {
+      if (!work->so_far.outcomes.empty()) {
+        unfinished.push_back(work);
+        continue;
+      }
       unwanted.push_back(work->token);
       works_.erase(work->id());
     }
@@ -420,6 +634,7 @@ void Worker::Drain(absl::Time deadline) {
   if (lease != nullptr) {
     for (const spool::v1::LeaseToken& token : unwanted) lease->HandBack(token);
   }
+  for (const WorkPtr& work : unfinished) SettleUnfinished(work);
   for (const std::shared_ptr<Session>& session : idle) session->Wake();
 
   std::vector<std::shared_ptr<Session>> left;

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -16,11 +17,15 @@
 #include "services/common/base/clock.h"
 #include "services/common/net/io_threads.h"
 #include "services/outbound-delivery/core/dispatcher.h"
-#include "services/outbound-delivery/core/route_plan.h"
+#include "services/outbound-delivery/core/pauses.h"
+#include "services/outbound-delivery/core/rounds.h"
+#include "services/outbound-delivery/core/route_table.h"
 #include "services/outbound-delivery/metrics.h"
 #include "services/outbound-delivery/transport/connector.h"
 #include "services/outbound-delivery/transport/session.h"
 #include "services/outbound-delivery/transport/settler.h"
+#include "services/outbound-delivery/transport/suspended_gateways.h"
+#include "services/spool-store/client/slots.h"
 #include "services/spool-store/client/spool.h"
 
 namespace turnpike::delivery {
@@ -38,20 +43,32 @@ class Worker : public SessionOwner {
     int leases_max = 2000;
     // Of one queue, so that a slow one cannot take all.
     int leases_per_queue_max = 250;
+    absl::Duration round;  // delivery.processing_interval; zero: none (DL-8)
     Dispatcher::Options dispatcher;
     Session::Options session;
     Settler::Options settler;
   };
+  // What a worker is built on; outlives it.
+  struct Environment {
+    spool::Spool* spool;
+    spool::Slots* slots;
+    const RouteTable* routes;
+    Connector* connector;
+    SuspendedGateways* suspended;  // null: there are no gateways
+    const routing::DomainClasses* classes;
+    net::IoThreads* threads;
+    Metrics* metrics;
+    const base::Clock* clock;
+  };
 
-  // What it is built on outlives it.
-  Worker(Options options, spool::Spool& spool, const RouteTable& routes, Connector& connector,
-         const routing::DomainClasses& classes, net::IoThreads& threads, Metrics& metrics,
-         const base::Clock& clock);
+  Worker(Options options, const Environment& environment);
   // After Drain, and after `spool`'s callbacks and the threads have ended, if sessions were left.
   ~Worker() override;
 
   // Begins to lease.
   void Start();
+  // The gateways' queues that nothing may be sent of for now (DQ-61); replaces the last list.
+  void SetSuspended(const std::vector<spool::v1::QueueName>& queues);
   // True while the store gives us work.
   bool is_connected() const;
   // Hands back what has not been begun, finishes the rest until `deadline`, then cuts the
@@ -66,6 +83,7 @@ class Worker : public SessionOwner {
   WorkPtr Take(SessionId session) override;
   bool EndIdle(SessionId session) override;
   void OnSessionReady(SessionId session) override;
+  void OnThrottled(SessionId session) override;
   void Requeue(SessionId session, const WorkPtr& work) override;
   void OnAttempt(const WorkPtr& work, AttemptReport report) override;
   void OnSessionFailed(SessionId session, const Failure& failure) override;
@@ -80,15 +98,37 @@ class Worker : public SessionOwner {
   void OnLeased(uint64_t stream, spool::v1::LeaseResponse response);
   void OnLeaseClosed(uint64_t stream, const absl::Status& status);
 
+  // What the lease stream is still to be told, in order.
+  struct LeaseCommand {
+    enum class Kind { kPause, kResume, kHandBack };
+    Kind kind;
+    spool::v1::QueueName queue;
+    spool::v1::LeaseToken token;  // kHandBack
+  };
+
   void Tick();
   void OpenLease();
+  void ForgetLeases(uint64_t stream, absl::Time now, const absl::Status& status,
+                    std::vector<WorkPtr>* unfinished);
   void RenewLeases(absl::Time now);
+  // Carries out what a call of the dispatcher wants. `Absorb` under the same lock as that call.
+  void Absorb(Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Absorb(PauseChanges changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void HandBack(const WorkPtr& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Perform(Actions actions);
-  void SettleFailed(const WorkPtr& work, const Failure& failure);
+  void TellLeaseStream();
+
+  void SettleFailed(const Actions::Fail& fail);
+  // Records what hosts have said in an attempt that cannot go on; what is left is tried later.
+  void SettleUnfinished(const WorkPtr& work);
+  void Settle(const WorkPtr& work, AttemptReport report);
+  // Offers what a host has refused to the domain's other hosts, where that is wanted (DL-32).
+  bool AskFurtherHost(const WorkPtr& work, const AttemptReport& report);
   void OnSettled(const WorkPtr& work);
   spool::v1::LeaseToken TokenOf(const Work& work) const;
+  // What is to be settled without an attempt goes to `decided`.
   void AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions* actions,
-               std::vector<std::pair<WorkPtr, Failure>>* unroutable)
+               std::vector<std::pair<WorkPtr, AttemptReport>>* decided)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // How much credit to give now, if any; counts it as given.
   int TakeCredit() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -101,11 +141,16 @@ class Worker : public SessionOwner {
   net::IoThreads& threads_;
   Metrics& metrics_;
   const base::Clock& clock_;
+  SuspendedGateways* const suspended_;
   Settler settler_;
-  const Session::Environment environment_;
+  const Session::Environment session_environment_;
 
   mutable absl::Mutex mu_;
   Dispatcher dispatcher_ ABSL_GUARDED_BY(mu_);
+  Rounds rounds_ ABSL_GUARDED_BY(mu_);
+  Pauses pauses_ ABSL_GUARDED_BY(mu_);
+  std::vector<LeaseCommand> lease_commands_ ABSL_GUARDED_BY(mu_);
+  bool is_telling_ ABSL_GUARDED_BY(mu_) = false;  // a thread carries commands out, in order
   absl::flat_hash_map<uint64_t, WorkPtr> works_ ABSL_GUARDED_BY(mu_);  // by delivery
   absl::flat_hash_map<SessionId, std::shared_ptr<Session>> sessions_ ABSL_GUARDED_BY(mu_);
   std::shared_ptr<spool::LeaseStream> lease_ ABSL_GUARDED_BY(mu_);        // null: none is open

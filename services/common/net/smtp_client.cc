@@ -356,6 +356,8 @@ absl::Duration SmtpClient::ReplyTimeout(Waiting waiting) const {
       return timeouts.data_block;
     case Waiting::kEndOfData:
       return timeouts.end_of_data;
+    case Waiting::kAtrn:
+      return timeouts.atrn;
     case Waiting::kQuit:
       return timeouts.quit;
     case Waiting::kNothing:
@@ -366,7 +368,6 @@ absl::Duration SmtpClient::ReplyTimeout(Waiting waiting) const {
     case Waiting::kDataStart:
     case Waiting::kReset:
     case Waiting::kEtrn:
-    case Waiting::kAtrn:
       break;
   }
   return timeouts.command;

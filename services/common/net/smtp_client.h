@@ -42,6 +42,7 @@ struct SmtpTimeouts {  // [RFC5321 4.5.3.2]
   absl::Duration command = absl::Minutes(5);     // for each reply; STARTTLS's handshake too
   absl::Duration data_block = absl::Minutes(3);  // for each write of content
   absl::Duration end_of_data = absl::Minutes(10);
+  absl::Duration atrn = absl::Minutes(10);  // at least as long [RFC2645 5.2.1]
   absl::Duration quit = absl::Seconds(10);
 };
 

@@ -7,9 +7,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/impl/service_type.h"
 #include "prometheus/registry.h"
 #include "services/auth-service/core/site.h"
+#include "services/auth-service/neighbours.h"
+#include "services/auth-service/rpc/explain.h"
 #include "services/auth-service/rpc/metrics.h"
+#include "services/auth-service/rpc/session_parts.h"
 #include "services/auth-service/rpc/session_service.h"
 #include "services/auth-service/rpc/work_pool.h"
 #include "services/auth-service/store/config_directory.h"
@@ -26,28 +31,44 @@ class AuthService : public process::Service {
   static absl::StatusOr<std::unique_ptr<process::Service>> Create(
       const process::Environment& environment) {
     if (sodium_init() < 0) return absl::InternalError("libsodium does not work here");
-    const config::v1::Config& config = *environment.config;
-    TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
-                              ConfigDirectory::Create(config));
-    auto service =
-        std::make_unique<AuthService>(config, std::move(directory), *environment.registry);
-    TURNPIKE_ASSIGN_OR_RETURN(
-        service->server_, rpc::Server::Start({.listen = config.services().auth_service().listen(),
-                                              .reflection = config.services().reflection()},
-                                             {&service->sessions_}));
+    auto service = std::make_unique<AuthService>(*environment.config, *environment.registry);
+    TURNPIKE_RETURN_IF_ERROR(service->Open(*environment.config, *environment.registry));
     return service;
   }
 
-  AuthService(const config::v1::Config& config, std::shared_ptr<const ConfigDirectory> directory,
-              prometheus::Registry& registry)
+  AuthService(const config::v1::Config& config, prometheus::Registry& registry)
       : metrics_(registry),
-        pool_({.threads = config.auth().password_checks_max()}),
-        sessions_({.site = std::make_shared<Site>(config),
-                   .directory = std::move(directory),
-                   .hostname = config.hostname(),
-                   .pool = pool_,
-                   .metrics = metrics_,
-                   .clock = base::Clock::System()}) {}
+        pool_({.threads = config.auth().password_checks_max(),
+               .waiting_max = config.auth().password_checks_waiting_max()}) {}
+
+  absl::Status Open(const config::v1::Config& config, prometheus::Registry& registry) {
+    auto site = std::make_shared<const Site>(config);
+    TURNPIKE_ASSIGN_OR_RETURN(neighbours_, Neighbours::Create(config, site, registry));
+    TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
+                              ConfigDirectory::Create(config));
+    auto parts = std::make_shared<const SessionParts>(
+        SessionParts{.site = std::move(site),
+                     .directory = std::move(directory),
+                     .hostname = config.hostname(),
+                     .witnesses = {.recent_logins = neighbours_->recent_logins()},
+                     .screen = &neighbours_->screen(),
+                     .pool = pool_,
+                     .metrics = metrics_,
+                     .clock = base::Clock::System(),
+                     .lookup_timeout = absl::Seconds(config.smtp().policy_timeout().seconds()) +
+                                       absl::Nanoseconds(config.smtp().policy_timeout().nanos())});
+    explainer_ = std::make_unique<Explainer>(parts, config);
+    admin_ = neighbours_->MakeAdminService(
+        [this](const v1::ExplainVerdictRequest& request, AdminServiceParts::ExplainDone done) {
+          explainer_->Explain(request, std::move(done));
+        });
+    sessions_ = std::make_unique<SessionService>(std::move(parts));
+    TURNPIKE_ASSIGN_OR_RETURN(
+        server_, rpc::Server::Start({.listen = config.services().auth_service().listen(),
+                                     .reflection = config.services().reflection()},
+                                    {sessions_.get(), admin_.get()}));
+    return absl::OkStatus();
+  }
 
   bool IsReady() const override { return true; }
   std::string grpc_address() const override { return server_->address(); }
@@ -56,7 +77,7 @@ class AuthService : public process::Service {
   void Drain(absl::Time deadline) override {
     server_->SetServing(false);
     pool_.WaitUntilIdle(deadline);
-    sessions_.EndStreams();
+    sessions_->EndStreams();
     server_->Shutdown(deadline);
     // A check that outlives the server still uses the service.
     pool_.WaitUntilIdle(absl::InfiniteFuture());
@@ -65,7 +86,10 @@ class AuthService : public process::Service {
  private:
   Metrics metrics_;
   WorkPool pool_;
-  SessionService sessions_;
+  std::unique_ptr<Neighbours> neighbours_;
+  std::unique_ptr<Explainer> explainer_;
+  std::unique_ptr<grpc::Service> admin_;
+  std::unique_ptr<SessionService> sessions_;
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -18,9 +18,6 @@ class AddressSharing {
   // does not answer counts as "no". `done` is called exactly once, also inside of this call when
   // the answer is known, on any thread; it does not block.
   virtual void Find(std::string address, absl::AnyInvocable<void(bool is_found)> done) = 0;
-
-  // The longest that an answer given now may be used without asking again.
-  virtual absl::Duration lifetime(bool is_found) const = 0;
 };
 
 }  // namespace turnpike::auth

@@ -4,9 +4,11 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "protos/turnpike/auth/v1/session.pb.h"
+#include "services/auth-service/core/account_directory.h"
 #include "services/common/credentials/verifiers.h"
 
 namespace turnpike::auth {
@@ -14,12 +16,15 @@ namespace turnpike::auth {
 struct Login {
   v1::Identity identity;  // without the mechanism
   Verifiers verifiers;
+  // Who checks its password; null: we do. Outlives the login.
+  AccountDirectory* checker = nullptr;
 };
 
 // Which kinds of login a mechanism serves on a listener.
 struct Audience {
   bool accounts = false;
   bool gateways = false;
+  bool by_certificate = false;  // accounts without a password too
 };
 
 // What every check of a directory's logins does, whether the user exists or not, so that time tells
@@ -36,9 +41,13 @@ class LoginDirectory {
  public:
   virtual ~LoginDirectory() = default;
 
-  // The login of `user`, as a client has sent it: an account's address, or a gateway's domain in
-  // any case and with A-labels or U-labels (DQ-33). Null when there is none in `audience`.
+  // The configured login of `user`, as a client has sent it: an account's address, or a gateway's
+  // domain in any case and with A-labels or U-labels (DQ-33). Null when there is none in
+  // `audience`.
   virtual const Login* Find(absl::string_view user, Audience audience) const = 0;
+
+  // Where accounts are found that are not configured, in this order (AU-23).
+  virtual const std::vector<AccountDirectory*>& directories() const = 0;
 
   virtual const CheckingCost& cost() const = 0;
 
@@ -48,7 +57,7 @@ class LoginDirectory {
 
   // Whether any login in `audience` can use the mechanism.
   virtual bool HasClearText(Audience audience) const = 0;
-  virtual bool HasScram(Audience audience) const = 0;
+  virtual bool HasScram(HashKind hash, Audience audience) const = 0;
   virtual bool HasCramMd5(Audience audience) const = 0;
 };
 

@@ -13,7 +13,16 @@
 
 namespace turnpike::auth {
 
-enum class Mechanism { kScramSha256, kCramMd5, kPlain, kLogin };
+enum class Mechanism {
+  kScramSha256Plus,
+  kScramSha1Plus,
+  kScramSha256,
+  kScramSha1,
+  kExternal,
+  kCramMd5,
+  kPlain,
+  kLogin
+};
 
 // What mechanisms depend on, of a listener and of the configuration.
 struct ListenerTraits {
@@ -30,9 +39,17 @@ std::optional<Mechanism> FindMechanism(absl::string_view name);  // upper case, 
 // for gateways on ODMR listeners, and for everybody everywhere only when switched on.
 Audience AudienceOf(Mechanism mechanism, const ListenerTraits& listener);
 
+// What is known of a session when mechanisms are offered to it.
+struct SessionTraits {
+  bool tls = false;
+  bool has_certificate = false;  // the client's, with an address in it
+};
+
 // Those that some login could use there, best first.
-std::vector<Mechanism> OfferedMechanisms(const ListenerTraits& listener, bool tls,
+std::vector<Mechanism> OfferedMechanisms(const ListenerTraits& listener,
+                                         const SessionTraits& session,
                                          const LoginDirectory& directory);
+bool IsBound(Mechanism mechanism);  // to the TLS session: `-PLUS`
 
 std::unique_ptr<SaslExchange> MakeExchange(Mechanism mechanism, SaslInput input);
 

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ namespace {
 
 // The names that a listener offers, with and without TLS.
 std::string Offered(const ListenerTraits& listener, bool tls, const LoginDirectory& directory) {
-  return absl::StrJoin(OfferedMechanisms(listener, tls, directory), " ",
+  return absl::StrJoin(OfferedMechanisms(listener, {.tls = tls}, directory), " ",
                        [](std::string* out, Mechanism mechanism) {
                          absl::StrAppend(out, MechanismName(mechanism));
                        });
@@ -56,17 +57,19 @@ TEST(MechanismsTest, ClearTextNeedsTlsOrPermission) {
 
 TEST(MechanismsTest, CramMd5IsForGatewaysOnOdmrListeners) {
   const auto directory = Directory("", "{PLAIN}secret");
-  EXPECT_EQ(Offered(kOdmr, false, *directory), "SCRAM-SHA-256 CRAM-MD5");
-  EXPECT_EQ(Offered(kOdmr, true, *directory), "SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN");
+  EXPECT_EQ(Offered(kOdmr, false, *directory), "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5");
+  EXPECT_EQ(Offered(kOdmr, true, *directory),
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN");
   EXPECT_EQ(Offered({.role = v1::LISTENER_ROLE_SMTP, .odmr = true}, false, *directory),
-            "SCRAM-SHA-256 CRAM-MD5");
-  EXPECT_EQ(Offered(kMx, false, *directory), "SCRAM-SHA-256");
+            "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5");
+  EXPECT_EQ(Offered(kMx, false, *directory), "SCRAM-SHA-256 SCRAM-SHA-1");
   EXPECT_FALSE(AudienceOf(Mechanism::kCramMd5, kOdmr).accounts);
 }
 
 TEST(MechanismsTest, CramMd5IsForEverybodyWhereSwitchedOn) {
   const ListenerTraits listener{.role = v1::LISTENER_ROLE_SUBMISSION, .cram_md5 = true};
-  EXPECT_EQ(Offered(listener, false, *Directory("{PLAIN}secret", "")), "SCRAM-SHA-256 CRAM-MD5");
+  EXPECT_EQ(Offered(listener, false, *Directory("{PLAIN}secret", "")),
+            "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5");
   EXPECT_EQ(Offered(listener, false, *Directory(kHash, "")), "");
 }
 
@@ -75,13 +78,33 @@ TEST(MechanismsTest, AccountsCountForNothingOnAPureOdmrListener) {
   EXPECT_FALSE(AudienceOf(Mechanism::kPlain, kOdmr).accounts);
 }
 
+TEST(MechanismsTest, VerifiersServeTheirOwnHashOnly) {
+  const std::string sha1 =
+      FormatScramVerifier(MakeScramVerifier(HashKind::kSha1, "secret", "0123456789abcdef", 4096));
+  EXPECT_EQ(Offered(kMx, false, *Directory(sha1, "")), "SCRAM-SHA-1");
+  EXPECT_EQ(Offered(kMx, true, *Directory(sha1, "")), "SCRAM-SHA-1-PLUS SCRAM-SHA-1 PLAIN LOGIN");
+}
+
+TEST(MechanismsTest, ExternalNeedsACertificateWithAnAddress) {
+  const auto directory = Directory(kHash, "");
+  const auto is_offered = [&](const ListenerTraits& listener, const SessionTraits& session) {
+    const std::vector<Mechanism> offered = OfferedMechanisms(listener, session, *directory);
+    return std::count(offered.begin(), offered.end(), Mechanism::kExternal) == 1;
+  };
+  EXPECT_TRUE(is_offered(kMx, {.tls = true, .has_certificate = true}));
+  EXPECT_FALSE(is_offered(kMx, {.tls = true}));
+  EXPECT_FALSE(is_offered(kMx, {.has_certificate = true}));
+  EXPECT_FALSE(is_offered(kOdmr, {.tls = true, .has_certificate = true}));
+}
+
 TEST(MechanismsTest, NamesAreFoundExactly) {
-  for (const char* name : {"SCRAM-SHA-256", "CRAM-MD5", "PLAIN", "LOGIN"}) {
+  for (const char* name : {"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256", "SCRAM-SHA-1",
+                           "EXTERNAL", "CRAM-MD5", "PLAIN", "LOGIN"}) {
     ASSERT_TRUE(FindMechanism(name).has_value()) << name;
     EXPECT_EQ(MechanismName(*FindMechanism(name)), name);
     EXPECT_NE(MakeExchange(*FindMechanism(name), {}), nullptr);
   }
-  EXPECT_FALSE(FindMechanism("SCRAM-SHA-256-PLUS").has_value());
+  EXPECT_FALSE(FindMechanism("SCRAM-SHA-512").has_value());
   EXPECT_FALSE(FindMechanism("plain").has_value());
   EXPECT_FALSE(FindMechanism("").has_value());
 }

@@ -8,12 +8,12 @@
 namespace turnpike::auth {
 
 // Whether the check takes long enough (1 ms and more) to be kept away from threads that serve I/O.
-inline bool IsDear(const CheckingCost& cost) {
-  return cost.argon2.has_value() || cost.clear_text_needs_pbkdf2;
-}
+// `login` may be null.
+bool IsDear(const Login* login, const CheckingCost& cost);
 
 // True if `password` is the login's. `login` may be null: then it is false after the same work.
-// Of several verifiers the first of these decides: password, argon2, SCRAM-SHA-256, CRAM-MD5.
+// Of several verifiers the first of these decides: password, argon2, SCRAM-SHA-256, SCRAM-SHA-1,
+// CRAM-MD5.
 // Blocks for as long as argon2 takes.
 //
 // Limit: logins whose argon2 or SCRAM parameters differ from the directory's common ones can be

@@ -45,6 +45,20 @@ config::v1::Config MakeConfig() {
 
 enum class Who { kNobody, kAnn, kGateway };
 
+// Of sites where no rule needs evidence.
+v1::Verdict MailVerdict(const Site& site, const v1::SessionFacts& facts,
+                        absl::string_view return_path) {
+  const Decision decision = DecideMail(site, facts, return_path, Evidence());
+  EXPECT_FALSE(decision.want.has_value());
+  return decision.verdict;
+}
+v1::Verdict RcptVerdict(const Site& site, const v1::SessionFacts& facts,
+                        absl::string_view address) {
+  const Decision decision = DecideRcpt(site, facts, "", address, Evidence());
+  EXPECT_FALSE(decision.want.has_value());
+  return decision.verdict;
+}
+
 class RulesTest : public ::testing::Test {
  protected:
   static constexpr char kForeign[] = "198.51.100.1";
@@ -75,7 +89,7 @@ class RulesTest : public ::testing::Test {
   }
 
   std::string Mail(Who who, const std::string& client, const std::string& sender) const {
-    return Text(DecideMail(site_, Facts(who, client), sender));
+    return Text(MailVerdict(site_, Facts(who, client), sender));
   }
 
   // `gateway gw.example`, or as Text.
@@ -94,7 +108,7 @@ class RulesTest : public ::testing::Test {
   }
 
   std::string Rcpt(Who who, const std::string& client, const std::string& address) const {
-    return RcptText(DecideRcpt(site_, Facts(who, client), address));
+    return RcptText(RcptVerdict(site_, Facts(who, client), address));
   }
 
   // `client sender-domain recipient`: what a verdict depends on.
@@ -164,21 +178,21 @@ TEST_F(RulesTest, MailTable) {
 
 TEST_F(RulesTest, SubmissionNeedsAuthentication) {
   const v1::SessionFacts stranger = Facts(Who::kNobody, kTrusted, v1::LISTENER_ROLE_SUBMISSION);
-  EXPECT_EQ(Text(DecideMail(site_, stranger, "bob@far.example")), "PL-1 530 5.7.0");
-  EXPECT_EQ(Text(DecideMail(site_, stranger, "")), "PL-1 530 5.7.0");
-  EXPECT_EQ(Text(DecideRcpt(site_, stranger, "any@gw.example")), "PL-1 530 5.7.0");
+  EXPECT_EQ(Text(MailVerdict(site_, stranger, "bob@far.example")), "PL-1 530 5.7.0");
+  EXPECT_EQ(Text(MailVerdict(site_, stranger, "")), "PL-1 530 5.7.0");
+  EXPECT_EQ(Text(RcptVerdict(site_, stranger, "any@gw.example")), "PL-1 530 5.7.0");
   const v1::SessionFacts ann = Facts(Who::kAnn, kForeign, v1::LISTENER_ROLE_SUBMISSIONS);
-  EXPECT_EQ(Text(DecideMail(site_, ann, "ann@local.example")), "ok");
+  EXPECT_EQ(Text(MailVerdict(site_, ann, "ann@local.example")), "ok");
 }
 
 TEST_F(RulesTest, SwitchesTurnTheirRulesOff) {
   config_.clear_auth();
   config_.mutable_gateways(0)->set_senders_must_authenticate(false);
   const Site site(config_);
-  EXPECT_EQ(Text(DecideMail(site, Facts(Who::kNobody, kForeign), "ann@local.example")), "ok");
-  EXPECT_EQ(Text(DecideMail(site, Facts(Who::kNobody, kLocal), "bob@far.example")), "ok");
-  EXPECT_EQ(Text(DecideMail(site, Facts(Who::kAnn, kForeign), "bob@far.example")), "ok");
-  EXPECT_EQ(Text(DecideMail(site, Facts(Who::kNobody, kForeign), "any@gw.example")), "ok");
+  EXPECT_EQ(Text(MailVerdict(site, Facts(Who::kNobody, kForeign), "ann@local.example")), "ok");
+  EXPECT_EQ(Text(MailVerdict(site, Facts(Who::kNobody, kLocal), "bob@far.example")), "ok");
+  EXPECT_EQ(Text(MailVerdict(site, Facts(Who::kAnn, kForeign), "bob@far.example")), "ok");
+  EXPECT_EQ(Text(MailVerdict(site, Facts(Who::kNobody, kForeign), "any@gw.example")), "ok");
 }
 
 TEST_F(RulesTest, RcptTable) {
@@ -257,13 +271,13 @@ TEST_F(RulesTest, RcptTable) {
 
 TEST_F(RulesTest, PostmasterWithoutLocalDomainsIsNobody) {
   config_.clear_local_domains();
-  EXPECT_EQ(RcptText(DecideRcpt(Site(config_), Facts(Who::kNobody, kForeign), "postmaster")),
+  EXPECT_EQ(RcptText(RcptVerdict(Site(config_), Facts(Who::kNobody, kForeign), "postmaster")),
             "AU-24 550 5.1.1");
 }
 
 TEST_F(RulesTest, ScopeNamesWhatTheVerdictDependsOn) {
   const auto mail = [this](Who who, const std::string& sender) {
-    return Dependence(DecideMail(site_, Facts(who, kForeign), sender));
+    return Dependence(MailVerdict(site_, Facts(who, kForeign), sender));
   };
   EXPECT_EQ(mail(Who::kNobody, "bob@far.example"), "client sender-domain ");
   EXPECT_EQ(mail(Who::kAnn, "ann@local.example"), "sender ");
@@ -272,7 +286,7 @@ TEST_F(RulesTest, ScopeNamesWhatTheVerdictDependsOn) {
   EXPECT_EQ(mail(Who::kNobody, "not an address"), "all");
 
   const auto rcpt = [this](Who who, const std::string& address) {
-    return Dependence(DecideRcpt(site_, Facts(who, kForeign), address));
+    return Dependence(RcptVerdict(site_, Facts(who, kForeign), address));
   };
   EXPECT_EQ(rcpt(Who::kNobody, "any@gw.example"), "");
   EXPECT_EQ(rcpt(Who::kNobody, "bob@far.example"), "client ");
@@ -285,29 +299,30 @@ TEST_F(RulesTest, ClientIsNoPartOfTheScopeWithoutNetworks) {
   config_.clear_local_networks();
   config_.clear_trusted_networks();
   const Site site(config_);
-  EXPECT_EQ(Dependence(DecideMail(site, Facts(Who::kNobody, kForeign), "bob@far.example")),
+  EXPECT_EQ(Dependence(MailVerdict(site, Facts(Who::kNobody, kForeign), "bob@far.example")),
             "sender-domain ");
-  EXPECT_EQ(Dependence(DecideRcpt(site, Facts(Who::kNobody, kForeign), "bob@far.example")), "");
+  EXPECT_EQ(Dependence(RcptVerdict(site, Facts(Who::kNobody, kForeign), "bob@far.example")), "");
 }
 
 TEST_F(RulesTest, CollectedMailIsNotJudgedByItsSender) {
   for (const std::string client : {kForeign, kLocal, kTrusted}) {
     const v1::SessionFacts facts = Facts(Who::kNobody, client, v1::LISTENER_ROLE_COLLECTION);
-    EXPECT_EQ(Text(DecideMail(site_, facts, "ann@local.example")), "ok");
-    EXPECT_EQ(Text(DecideMail(site_, facts, "x@gw.example")), "ok");
-    EXPECT_EQ(Text(DecideMail(site_, facts, "")), "ok");
-    EXPECT_EQ(Text(DecideMail(site_, facts, "no mailbox")), "PL-4 501 5.1.7");
+    EXPECT_EQ(Text(MailVerdict(site_, facts, "ann@local.example")), "ok");
+    EXPECT_EQ(Text(MailVerdict(site_, facts, "x@gw.example")), "ok");
+    EXPECT_EQ(Text(MailVerdict(site_, facts, "")), "ok");
+    EXPECT_EQ(Text(MailVerdict(site_, facts, "no mailbox")), "PL-4 501 5.1.7");
   }
 }
 
 TEST_F(RulesTest, CollectedMailIsForUsAlone) {
   for (const std::string client : {kForeign, kTrusted}) {
     const v1::SessionFacts facts = Facts(Who::kNobody, client, v1::LISTENER_ROLE_COLLECTION);
-    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@local.example")), "ok");
-    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@gw.example")), "ok");
-    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@relay.example")), "ok");
-    EXPECT_EQ(Text(DecideRcpt(site_, facts, "x@elsewhere.example")), "AU-24 550 5.7.1");
-    EXPECT_EQ(Text(DecideRcpt(site_, facts, "nobody@listed.example")), "local-recipient 550 5.1.1");
+    EXPECT_EQ(Text(RcptVerdict(site_, facts, "x@local.example")), "ok");
+    EXPECT_EQ(Text(RcptVerdict(site_, facts, "x@gw.example")), "ok");
+    EXPECT_EQ(Text(RcptVerdict(site_, facts, "x@relay.example")), "ok");
+    EXPECT_EQ(Text(RcptVerdict(site_, facts, "x@elsewhere.example")), "AU-24 550 5.7.1");
+    EXPECT_EQ(Text(RcptVerdict(site_, facts, "nobody@listed.example")),
+              "local-recipient 550 5.1.1");
   }
 }
 

@@ -1,5 +1,8 @@
 #include "services/auth-service/core/sasl_clear_text.h"
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "services/auth-service/core/password_check.h"
 #include "services/common/credentials/crypto.h"
 
@@ -11,15 +14,38 @@ SaslStep ClearTextExchange::Check(absl::string_view password) {
   if (password.empty() || password.size() > kPasswordBytesMax) {
     return SaslStep::Failure("bad password length");
   }
-  login_ = input().directory->Find(user(), input().audience);
   password_ = std::string(password);
-  return IsDear(input().directory->cost()) ? SaslStep::NeedsWork() : Work();
+  password_mark_ = ToBase64(
+      input().directory->SaltFor(absl::StrCat(user(), "\n", absl::BytesToHexString(password))));
+  return SaslStep::Needs(SaslStep::Kind::kLookup);
+}
+
+SaslStep ClearTextExchange::OnLogin(std::shared_ptr<const Login> login) {
+  login_ = std::move(login);
+  const LoginDirectory& directory = *input().directory;
+  if (login_ != nullptr) {
+    checker_ = login_->checker;
+  } else if (input().audience.accounts && absl::StrContains(user(), '@')) {
+    // Time must not tell who exists there.
+    for (AccountDirectory* each : directory.directories()) {
+      if (checker_ == nullptr && each->checks_passwords()) checker_ = each;
+    }
+  }
+  if (checker_ != nullptr) return SaslStep::Needs(SaslStep::Kind::kAskChecker);
+  return IsDear(login_.get(), directory.cost()) ? SaslStep::Needs(SaslStep::Kind::kWork) : Work();
+}
+
+SaslStep ClearTextExchange::OnChecked(bool is_right) {
+  return Conclude(is_right && login_ != nullptr);
 }
 
 SaslStep ClearTextExchange::Work() {
-  const bool agrees = CheckPassword(login_, password_, input().directory->cost());
+  return Conclude(CheckPassword(login_.get(), password_, input().directory->cost()));
+}
+
+SaslStep ClearTextExchange::Conclude(bool is_right) {
   Wipe(password_);
-  if (agrees) return SaslStep::Success(login_->identity, mechanism_);
+  if (is_right) return SaslStep::Success(login_->identity, mechanism_);
   return SaslStep::Failure(login_ == nullptr ? "no such user" : "wrong password");
 }
 

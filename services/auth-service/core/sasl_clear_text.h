@@ -3,6 +3,7 @@
 #ifndef TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SASL_CLEAR_TEXT_H_
 #define TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SASL_CLEAR_TEXT_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,6 +16,11 @@ class ClearTextExchange : public SaslExchange {
  public:
   ~ClearTextExchange() override;
   SaslStep Work() override;
+  SaslStep OnLogin(std::shared_ptr<const Login> login) override;
+  SaslStep OnChecked(bool is_right) override;
+  AccountDirectory* checker() const override { return checker_; }
+  const std::string& password() const override { return password_; }
+  std::string password_mark() const override { return password_mark_; }
 
  protected:
   ClearTextExchange(SaslInput input, absl::string_view mechanism)
@@ -25,8 +31,12 @@ class ClearTextExchange : public SaslExchange {
 
  private:
   const absl::string_view mechanism_;  // a literal
-  const Login* login_ = nullptr;       // of the directory
+  SaslStep Conclude(bool is_right);
+
+  std::shared_ptr<const Login> login_;
+  AccountDirectory* checker_ = nullptr;
   std::string password_;
+  std::string password_mark_;
 };
 
 // [RFC4616]

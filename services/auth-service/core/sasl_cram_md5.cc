@@ -15,7 +15,7 @@ constexpr size_t kDigestCharacters = 32;
 // [RFC2195 2] random digits, a timestamp and our name, like a Message-ID. fetchmail reads one line
 // of less than 768 octets; a host name has at most 255.
 SaslStep CramMd5Exchange::Start(std::optional<absl::string_view> initial_response) {
-  if (initial_response.has_value()) return SaslStep::Failure("initial response not allowed");
+  if (initial_response.has_value()) return SaslStep::Needs(SaslStep::Kind::kNoInitialResponse);
   challenge_ = absl::StrCat("<", input().nonce, ".", absl::ToUnixSeconds(input().now), "@",
                             input().hostname, ">");
   return SaslStep::Challenge(challenge_);
@@ -32,14 +32,17 @@ SaslStep CramMd5Exchange::Respond(absl::string_view response) {
   if (user.empty() || user.size() > kUserBytesMax) return SaslStep::Failure("bad user name");
   set_user(user);
   // Some clients write upper-case digits.
-  const std::string digest = absl::AsciiStrToLower(response.substr(blank + 1));
-  if (digest.size() != kDigestCharacters) return SaslStep::Failure("malformed message");
+  digest_ = absl::AsciiStrToLower(response.substr(blank + 1));
+  if (digest_.size() != kDigestCharacters) return SaslStep::Failure("malformed message");
 
-  const Login* login = input().directory->Find(user, input().audience);
+  return SaslStep::Needs(SaslStep::Kind::kLookup);
+}
+
+SaslStep CramMd5Exchange::OnLogin(std::shared_ptr<const Login> login) {
   const bool is_able = login != nullptr && login->verifiers.cram_md5.has_value();
   static const CramMd5States* const kNobody = new CramMd5States(MakeCramMd5States(""));
   const bool agrees = ConstantTimeEqual(
-      CramMd5Digest(is_able ? *login->verifiers.cram_md5 : *kNobody, challenge_), digest);
+      CramMd5Digest(is_able ? *login->verifiers.cram_md5 : *kNobody, challenge_), digest_);
   if (agrees && is_able) return SaslStep::Success(login->identity, "CRAM-MD5");
   return SaslStep::Failure(login == nullptr ? "no such user"
                            : is_able        ? "wrong password"

@@ -2,6 +2,7 @@
 #ifndef TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SASL_CRAM_MD5_H_
 #define TURNPIKE_SERVICES_AUTH_SERVICE_CORE_SASL_CRAM_MD5_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -15,9 +16,11 @@ class CramMd5Exchange : public SaslExchange {
   explicit CramMd5Exchange(SaslInput input) : SaslExchange(std::move(input)) {}
   SaslStep Start(std::optional<absl::string_view> initial_response) override;
   SaslStep Respond(absl::string_view response) override;
+  SaslStep OnLogin(std::shared_ptr<const Login> login) override;
 
  private:
   std::string challenge_;
+  std::string digest_;
 };
 
 }  // namespace turnpike::auth

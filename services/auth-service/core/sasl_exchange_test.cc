@@ -45,6 +45,9 @@ std::string CramText(const std::string& password) {
                       absl::BytesToHexString(states.inner));
 }
 
+constexpr ScramExchange::Variant kSha256{.name = "SCRAM-SHA-256"};
+constexpr ScramExchange::Variant kSha256Plus{.name = "SCRAM-SHA-256-PLUS", .is_plus = true};
+
 class SaslExchangeTest : public ::testing::Test {
  protected:
   // A directory with one account of each kind of verifier and one gateway; all with this password.
@@ -78,6 +81,12 @@ class SaslExchangeTest : public ::testing::Test {
   }
 
   static SaslStep Finish(SaslExchange& exchange, SaslStep step) {
+    if (step.kind == Kind::kLookup) {
+      const Login* found = Input().directory->Find(exchange.user(), exchange.audience());
+      std::shared_ptr<const Login> login;
+      if (found != nullptr) login = std::make_shared<Login>(*found);
+      return Finish(exchange, exchange.OnLogin(std::move(login)));
+    }
     return step.kind == Kind::kWork ? exchange.Work() : step;
   }
 
@@ -151,6 +160,17 @@ TEST_F(SaslExchangeTest, LoginRefusesEmptyAndNulAnswers) {
   EXPECT_EQ(exchange->Respond("").kind, Kind::kFailure);
 }
 
+TEST_F(SaslExchangeTest, SamePasswordLeavesTheSameMark) {
+  const auto mark = [](const std::string& user, const std::string& password) {
+    auto exchange = MakeExchange(Mechanism::kPlain, Input());
+    exchange->Start(absl::StrCat("\0"s, user, "\0"s, password));
+    return exchange->password_mark();
+  };
+  EXPECT_EQ(mark("a@example.org", "wrong"), mark("A@example.org", "wrong"));
+  EXPECT_NE(mark("a@example.org", "wrong"), mark("a@example.org", "Wrong"));
+  EXPECT_NE(mark("a@example.org", "wrong"), mark("b@example.org", "wrong"));
+}
+
 // The answers to an unknown user and to a wrong password are alike at every step.
 TEST_F(SaslExchangeTest, UnknownUserGetsAsFarAsWrongPassword) {
   for (Mechanism mechanism : {Mechanism::kPlain, Mechanism::kLogin}) {
@@ -159,7 +179,11 @@ TEST_F(SaslExchangeTest, UnknownUserGetsAsFarAsWrongPassword) {
       const SaslStep step = mechanism == Mechanism::kPlain
                                 ? exchange->Start(absl::StrCat("\0"s, user, "\0wrong"s))
                                 : (exchange->Start(user), exchange->Respond("wrong"));
-      EXPECT_EQ(step.kind, Kind::kWork) << user;
+      ASSERT_EQ(step.kind, Kind::kLookup) << user;
+      const Login* found = Input().directory->Find(user, exchange->audience());
+      const SaslStep after =
+          exchange->OnLogin(found == nullptr ? nullptr : std::make_shared<const Login>(*found));
+      EXPECT_EQ(after.kind, Kind::kWork) << user;
       EXPECT_EQ(exchange->Work().kind, Kind::kFailure) << user;
     }
   }
@@ -178,7 +202,7 @@ TEST_F(SaslExchangeTest, CramMd5ChallengeIsOneShortLineWithOurName) {
 }
 
 TEST_F(SaslExchangeTest, CramMd5RefusesInitialResponseAndBadMessages) {
-  EXPECT_EQ(CramMd5Exchange(Input()).Start("").kind, Kind::kFailure);
+  EXPECT_EQ(CramMd5Exchange(Input()).Start("").kind, Kind::kNoInitialResponse);
   for (const std::string& response :
        {""s, " "s, "plain@example.org"s, "plain@example.org "s, "plain@example.org 0123"s,
         absl::StrCat(" ", std::string(32, 'a')), absl::StrCat("a\0b "s, std::string(32, 'a')),
@@ -194,7 +218,9 @@ TEST_F(SaslExchangeTest, CramMd5DigestMayBeInUpperCase) {
   CramMd5Exchange exchange(Input());
   const std::string challenge = exchange.Start(std::nullopt).challenge;
   const std::string digest = CramMd5Digest(MakeCramMd5States(kPassword), challenge);
-  EXPECT_EQ(exchange.Respond(absl::StrCat("cram@example.org ", absl::AsciiStrToUpper(digest))).kind,
+  EXPECT_EQ(Finish(exchange, exchange.Respond(
+                                 absl::StrCat("cram@example.org ", absl::AsciiStrToUpper(digest))))
+                .kind,
             Kind::kSuccess);
 }
 
@@ -203,7 +229,8 @@ TEST_F(SaslExchangeTest, CramMd5EmptyPasswordOpensNobodysDoor) {
     CramMd5Exchange exchange(Input());
     const std::string challenge = exchange.Start(std::nullopt).challenge;
     const std::string digest = CramMd5Digest(MakeCramMd5States(""), challenge);
-    EXPECT_EQ(exchange.Respond(absl::StrCat(user, " ", digest)).kind, Kind::kFailure);
+    EXPECT_EQ(Finish(exchange, exchange.Respond(absl::StrCat(user, " ", digest))).kind,
+              Kind::kFailure);
   }
 }
 
@@ -217,29 +244,16 @@ TEST(SaslScramTest, ExchangeIsThatOfRfc7677) {
   account->set_password(absl::StrCat("SCRAM-SHA-256$4096:", ToBase64(made.salt), "$",
                                      ToBase64(made.stored_key), ":", ToBase64(made.server_key)));
 
+  const std::shared_ptr<const ConfigDirectory> directory = *ConfigDirectory::Create(config);
+  ScramExchange exchange(kSha256, {.directory = directory,
+                                   .audience = {.accounts = true},
+                                   .nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"});
+  ASSERT_EQ(exchange.Start("n,,n=user,r=rOprNGfwEbeRWgbNEkqO").kind, Kind::kLookup);
+  EXPECT_EQ(exchange.user(), "user");
   // The RFC's user has no domain, which our account names need.
-  class UserDirectory : public LoginDirectory {
-   public:
-    explicit UserDirectory(std::shared_ptr<const ConfigDirectory> inner)
-        : inner_(std::move(inner)) {}
-    const Login* Find(absl::string_view user, Audience audience) const override {
-      return inner_->Find(absl::StrCat(user, "@example.org"), audience);
-    }
-    const CheckingCost& cost() const override { return inner_->cost(); }
-    std::string SaltFor(absl::string_view user) const override { return inner_->SaltFor(user); }
-    bool HasClearText(Audience) const override { return true; }
-    bool HasScram(Audience) const override { return true; }
-    bool HasCramMd5(Audience) const override { return true; }
-
-   private:
-    const std::shared_ptr<const ConfigDirectory> inner_;
-  };
-
-  ScramSha256Exchange exchange(
-      {.directory = std::make_shared<UserDirectory>(*ConfigDirectory::Create(config)),
-       .audience = {.accounts = true},
-       .nonce = "%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"});
-  EXPECT_EQ(exchange.Start("n,,n=user,r=rOprNGfwEbeRWgbNEkqO").challenge,
+  const Login* login = directory->Find("user@example.org", {.accounts = true});
+  ASSERT_NE(login, nullptr);
+  EXPECT_EQ(exchange.OnLogin(std::make_shared<const Login>(*login)).challenge,
             "r=rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0,"
             "s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
   EXPECT_EQ(exchange
@@ -258,7 +272,7 @@ TEST_F(SaslExchangeTest, ScramRefusesBadFirstMessages) {
         "n,,m=x,n=plain@example.org,r=abc"s, "n,a=other@example.org,n=plain@example.org,r=abc"s,
         "n,a=x"s, absl::StrCat("n,,n=plain@example.org,r=", std::string(257, 'r')),
         absl::StrCat("n,,n=", std::string(321, 'u'), ",r=abc"), std::string(100'000, 'n')}) {
-    EXPECT_EQ(ScramSha256Exchange(Input()).Start(message).kind, Kind::kFailure)
+    EXPECT_EQ(ScramExchange(kSha256, Input()).Start(message).kind, Kind::kFailure)
         << absl::CHexEscape(message.substr(0, 80));
   }
 }
@@ -272,15 +286,17 @@ TEST_F(SaslExchangeTest, ScramRefusesBadFinalMessages) {
         absl::StrCat("c=eSws,r=", nonce, ",p=", proof), absl::StrCat("r=", nonce, ",p=", proof),
         absl::StrCat("c=biws,r=", nonce, "x,p=", proof),
         absl::StrCat("c=biws,r=", nonce, ",p=", ToBase64(std::string(31, 'p')))}) {
-    ScramSha256Exchange exchange(Input());
-    ASSERT_EQ(exchange.Start("n,,n=plain@example.org,r=abc").kind, Kind::kChallenge);
+    ScramExchange exchange(kSha256, Input());
+    ASSERT_EQ(Finish(exchange, exchange.Start("n,,n=plain@example.org,r=abc")).kind,
+              Kind::kChallenge);
     EXPECT_EQ(exchange.Respond(message).kind, Kind::kFailure) << message;
   }
 }
 
 TEST_F(SaslExchangeTest, ScramShowsUnknownUsersASteadySalt) {
   const auto challenge_for = [](const std::string& user) {
-    return ScramSha256Exchange(Input()).Start(absl::StrCat("n,,n=", user, ",r=abc")).challenge;
+    ScramExchange exchange(kSha256, Input());
+    return Finish(exchange, exchange.Start(absl::StrCat("n,,n=", user, ",r=abc"))).challenge;
   };
   EXPECT_EQ(challenge_for("nobody@example.org"), challenge_for("nobody@example.org"));
   EXPECT_EQ(challenge_for("nobody@example.org"), challenge_for("NOBODY@example.org"));
@@ -290,26 +306,99 @@ TEST_F(SaslExchangeTest, ScramShowsUnknownUsersASteadySalt) {
 
 TEST_F(SaslExchangeTest, ScramNeedsAnEmptyLastAnswer) {
   // What an attacker could send instead of a proof must not matter after it either.
-  ScramSha256Exchange exchange(Input());
-  ASSERT_EQ(exchange.Start("n,,n=plain@example.org,r=abc").kind, Kind::kChallenge);
+  ScramExchange exchange(kSha256, Input());
+  ASSERT_EQ(Finish(exchange, exchange.Start("n,,n=plain@example.org,r=abc")).kind,
+            Kind::kChallenge);
   EXPECT_EQ(exchange.Respond("").kind, Kind::kFailure);
+}
+
+// [RFC5802 6]
+TEST_F(SaslExchangeTest, BindingThatWasTakenOutOfTheOfferIsNoticed) {
+  SaslInput input = Input();
+  const std::string first = "y,,n=plain@example.org,r=abc";
+  EXPECT_EQ(ScramExchange(kSha256, input).Start(first).kind, Kind::kLookup);
+  input.offers_binding = true;
+  EXPECT_EQ(ScramExchange(kSha256, input).Start(first).kind, Kind::kFailure);
+  EXPECT_EQ(ScramExchange(kSha256, input).Start("n" + first.substr(1)).kind, Kind::kLookup);
+}
+
+TEST_F(SaslExchangeTest, BindingMustBeOneThatWeHaveAndAgree) {
+  SaslInput input = Input();
+  input.bindings = {.exporter = std::string(32, 'e'), .server_end_point = std::string(32, 's')};
+  input.offers_binding = true;
+  const auto start = [&input](const std::string& flag) {
+    return ScramExchange(kSha256Plus, input).Start(flag + ",,n=plain@example.org,r=abc").kind;
+  };
+  EXPECT_EQ(start("p=tls-exporter"), Kind::kLookup);
+  EXPECT_EQ(start("p=tls-server-end-point"), Kind::kLookup);
+  for (const char* flag : {"n", "y", "p=", "p=tls-unique", "p=TLS-EXPORTER"}) {
+    EXPECT_EQ(start(flag), Kind::kFailure) << flag;
+  }
+  input.bindings.exporter.clear();
+  EXPECT_EQ(start("p=tls-exporter"), Kind::kFailure);
+}
+
+// ------------------------------------------------------------------------------------- EXTERNAL
+
+SaslStep External(const std::vector<std::string>& certificate, const std::string& name,
+                  SaslInput input) {
+  input.certificate_addresses = certificate;
+  input.audience = {.accounts = true, .by_certificate = true};
+  const std::shared_ptr<const LoginDirectory> directory = input.directory;
+  auto exchange = MakeExchange(Mechanism::kExternal, std::move(input));
+  EXPECT_EQ(exchange->Start(std::nullopt).challenge, "");
+  SaslStep step = exchange->Respond(name);
+  while (step.kind == Kind::kLookup) {
+    const Login* found = directory->Find(exchange->user(), exchange->audience());
+    step = exchange->OnLogin(found == nullptr ? nullptr : std::make_shared<const Login>(*found));
+  }
+  return step;
+}
+
+TEST_F(SaslExchangeTest, ExternalIsWhomTheCertificateNames) {
+  const auto name_of = [](const SaslStep& step) {
+    return step.kind == Kind::kSuccess ? step.identity.name() : "";
+  };
+  const std::string plain = "plain@example.org";
+  EXPECT_EQ(name_of(External({plain}, "", Input())), plain);
+  EXPECT_EQ(name_of(External({plain}, plain, Input())), plain);
+  EXPECT_EQ(name_of(External({"PLAIN@example.ORG"}, plain, Input())), plain);
+  EXPECT_EQ(name_of(External({"nobody@example.org", plain}, "", Input())), plain);
+  EXPECT_EQ(name_of(External({plain, "scram@example.org"}, "scram@example.org", Input())),
+            "scram@example.org");
+  EXPECT_EQ(name_of(External({plain}, "scram@example.org", Input())), "");
+  EXPECT_EQ(name_of(External({"nobody@example.org"}, "nobody@example.org", Input())), "");
+  EXPECT_EQ(name_of(External({}, "", Input())), "");
+  EXPECT_EQ(name_of(External({}, plain, Input())), "");
+  EXPECT_EQ(name_of(External({plain}, plain + "\0"s, Input())), "");
+  // A gateway's domain is no address.
+  EXPECT_EQ(name_of(External({"xn--mnchen-3ya.example"}, "", Input())), "");
 }
 
 // ------------------------------------------------------------------------------------- GNU SASL
 
 class GnuSaslTest : public SaslExchangeTest {
  protected:
+  static constexpr char kExporter[] = "0123456789abcdef0123456789abcdef";
+
   GnuSaslTest() { EXPECT_EQ(gsasl_init(&gsasl_), GSASL_OK); }
   ~GnuSaslTest() override { gsasl_done(gsasl_); }
 
   // Plays the exchange with GNU SASL's client; true if both sides are content.
-  bool Play(Mechanism mechanism, const std::string& user, const std::string& password) {
+  bool Play(Mechanism mechanism, const std::string& user, const std::string& password,
+            const std::string& their_exporter = kExporter) {
     Gsasl_session* client = nullptr;
     EXPECT_EQ(gsasl_client_start(gsasl_, std::string(MechanismName(mechanism)).c_str(), &client),
               GSASL_OK);
     gsasl_property_set(client, GSASL_AUTHID, user.c_str());
     gsasl_property_set(client, GSASL_PASSWORD, password.c_str());
-    auto server = MakeExchange(mechanism, Input());
+    if (IsBound(mechanism)) {
+      gsasl_property_set(client, GSASL_CB_TLS_EXPORTER, ToBase64(their_exporter).c_str());
+    }
+    SaslInput input = Input();
+    input.bindings.exporter = kExporter;
+    input.offers_binding = IsBound(mechanism);
+    auto server = MakeExchange(mechanism, std::move(input));
     const bool succeeded = Play(client, *server);
     gsasl_finish(client);
     return succeeded;
@@ -337,11 +426,18 @@ class GnuSaslTest : public SaslExchangeTest {
 
 TEST_F(GnuSaslTest, ClientSucceedsWithTheRightPasswordOnly) {
   for (Mechanism mechanism :
-       {Mechanism::kPlain, Mechanism::kLogin, Mechanism::kCramMd5, Mechanism::kScramSha256}) {
+       {Mechanism::kPlain, Mechanism::kLogin, Mechanism::kCramMd5, Mechanism::kScramSha1,
+        Mechanism::kScramSha1Plus, Mechanism::kScramSha256, Mechanism::kScramSha256Plus}) {
     EXPECT_TRUE(Play(mechanism, "plain@example.org", kPassword)) << MechanismName(mechanism);
     EXPECT_TRUE(Play(mechanism, "xn--mnchen-3ya.example", kPassword)) << MechanismName(mechanism);
     EXPECT_FALSE(Play(mechanism, "plain@example.org", "wrong")) << MechanismName(mechanism);
     EXPECT_FALSE(Play(mechanism, "nobody@example.org", kPassword)) << MechanismName(mechanism);
+  }
+}
+
+TEST_F(GnuSaslTest, ForeignChannelIsNoticed) {
+  for (Mechanism mechanism : {Mechanism::kScramSha1Plus, Mechanism::kScramSha256Plus}) {
+    EXPECT_FALSE(Play(mechanism, "plain@example.org", kPassword, std::string(32, 'x')));
   }
 }
 

@@ -11,7 +11,6 @@ namespace turnpike::auth {
 namespace {
 
 constexpr size_t kClientNonceBytesMax = 256;
-constexpr size_t kProofBytes = 32;
 
 // Takes `name=value` and the comma after it, if there is one, from the front of `text`.
 std::optional<absl::string_view> TakeAttribute(absl::string_view name, absl::string_view& text) {
@@ -52,11 +51,11 @@ std::string Xor(absl::string_view a, absl::string_view b) {
 
 }  // namespace
 
-SaslStep ScramSha256Exchange::Start(std::optional<absl::string_view> initial_response) {
+SaslStep ScramExchange::Start(std::optional<absl::string_view> initial_response) {
   return initial_response.has_value() ? Respond(*initial_response) : SaslStep::Challenge("");
 }
 
-SaslStep ScramSha256Exchange::Respond(absl::string_view response) {
+SaslStep ScramExchange::Respond(absl::string_view response) {
   if (response.size() > kSaslMessageBytesMax) return SaslStep::Failure("message too long");
   switch (state_) {
     case State::kClientFirst:
@@ -66,25 +65,36 @@ SaslStep ScramSha256Exchange::Respond(absl::string_view response) {
     case State::kServerFinalSent:
       // The server's final message went out as a challenge, which needs an answer. [RFC4954 4]
       if (!response.empty()) return SaslStep::Failure("malformed message");
-      return SaslStep::Success(login_->identity, "SCRAM-SHA-256");
+      return SaslStep::Success(login_->identity, variant_.name);
   }
   return SaslStep::Failure("wrong state");
 }
 
-// `n,a=authzid,n=user,r=nonce`
-SaslStep ScramSha256Exchange::OnClientFirst(absl::string_view message) {
-  absl::string_view rest = message;
-  // `y`: the client could bind and thinks that we cannot, which is so. `p=` we never offered.
-  if (!absl::ConsumePrefix(&rest, "n,") && !absl::ConsumePrefix(&rest, "y,")) {
-    return SaslStep::Failure("malformed message");
+// [RFC5802 6]
+bool ScramExchange::ConsumeBindingFlag(absl::string_view& text) {
+  if (!variant_.is_plus) {
+    // `y`: the client can bind and thinks that we cannot. Where that is not so, somebody between us
+    // has taken it out of our offer.
+    return absl::ConsumePrefix(&text, "n,") ||
+           (!input().offers_binding && absl::ConsumePrefix(&text, "y,"));
   }
+  const std::optional<absl::string_view> type = TakeAttribute("p=", text);
+  if (type == "tls-exporter") binding_ = input().bindings.exporter;
+  if (type == "tls-server-end-point") binding_ = input().bindings.server_end_point;
+  return !binding_.empty();
+}
+
+// `n,a=authzid,n=user,r=nonce`
+SaslStep ScramExchange::OnClientFirst(absl::string_view message) {
+  absl::string_view rest = message;
+  if (!ConsumeBindingFlag(rest)) return SaslStep::Failure("no such channel binding");
   std::optional<std::string> authorize_as = "";
   if (!absl::ConsumePrefix(&rest, ",")) {
     const std::optional<absl::string_view> name = TakeAttribute("a=", rest);
     authorize_as = name.has_value() ? DecodeSaslName(*name) : std::nullopt;
   }
   gs2_header_ = std::string(message.substr(0, message.size() - rest.size()));
-  const absl::string_view bare = rest;
+  client_first_ = std::string(rest);
   // A mandatory extension `m=` would come first; we know none, so it fails here.
   const std::optional<absl::string_view> name = TakeAttribute("n=", rest);
   const std::optional<std::string> user = name ? DecodeSaslName(*name) : std::nullopt;
@@ -97,26 +107,29 @@ SaslStep ScramSha256Exchange::OnClientFirst(absl::string_view message) {
   if (!authorize_as->empty() && *authorize_as != *user) {
     return SaslStep::Failure("authorization identity differs");
   }
+  nonce_ = absl::StrCat(*nonce, input().nonce);
+  return SaslStep::Needs(SaslStep::Kind::kLookup);
+}
 
+SaslStep ScramExchange::OnLogin(std::shared_ptr<const Login> login) {
+  login_ = std::move(login);
   const LoginDirectory& directory = *input().directory;
-  login_ = directory.Find(*user, input().audience);
-  if (login_ != nullptr && !login_->verifiers.has_scram(HashKind::kSha256)) login_ = nullptr;
-  if (login_ != nullptr && login_->verifiers.scram_sha256.has_value()) {
-    salt_ = login_->verifiers.scram_sha256->salt;
-    iterations_ = login_->verifiers.scram_sha256->iterations;
+  if (login_ != nullptr && !login_->verifiers.has_scram(variant_.hash)) login_ = nullptr;
+  if (login_ != nullptr && login_->verifiers.scram(variant_.hash).has_value()) {
+    salt_ = login_->verifiers.scram(variant_.hash)->salt;
+    iterations_ = login_->verifiers.scram(variant_.hash)->iterations;
   } else {
-    salt_ = directory.SaltFor(*user);
+    salt_ = directory.SaltFor(user());
     iterations_ = directory.cost().scram_iterations;
   }
-  nonce_ = absl::StrCat(*nonce, input().nonce);
   std::string challenge = absl::StrCat("r=", nonce_, ",s=", ToBase64(salt_), ",i=", iterations_);
-  auth_message_ = absl::StrCat(bare, ",", challenge);
+  auth_message_ = absl::StrCat(client_first_, ",", challenge);
   state_ = State::kClientFinal;
   return SaslStep::Challenge(std::move(challenge));
 }
 
 // `c=biws,r=nonce,p=proof`, perhaps with extensions before the proof
-SaslStep ScramSha256Exchange::OnClientFinal(absl::string_view message) {
+SaslStep ScramExchange::OnClientFinal(absl::string_view message) {
   const size_t proof_place = message.rfind(",p=");
   if (proof_place == absl::string_view::npos) return SaslStep::Failure("malformed message");
   absl::string_view rest = message.substr(0, proof_place);
@@ -124,38 +137,43 @@ SaslStep ScramSha256Exchange::OnClientFinal(absl::string_view message) {
   const std::optional<absl::string_view> binding = TakeAttribute("c=", rest);
   const std::optional<absl::string_view> nonce = TakeAttribute("r=", rest);
   std::optional<std::string> proof = FromBase64(message.substr(proof_place + 3));
-  if (!binding || !nonce || !proof || proof->size() != kProofBytes) {
+  if (!binding || !nonce || !proof || proof->size() != HashBytes(variant_.hash)) {
     return SaslStep::Failure("malformed message");
   }
-  if (!ConstantTimeEqual(*binding, ToBase64(gs2_header_))) {
+  if (!ConstantTimeEqual(*binding, ToBase64(absl::StrCat(gs2_header_, binding_)))) {
     return SaslStep::Failure("channel binding differs");
   }
   if (!ConstantTimeEqual(*nonce, nonce_)) return SaslStep::Failure("nonce differs");
   proof_ = *std::move(proof);
-  return input().directory->cost().scram_needs_pbkdf2 ? SaslStep::NeedsWork() : Work();
+  return MustMakeVerifier() ? SaslStep::Needs(SaslStep::Kind::kWork) : Work();
 }
 
-SaslStep ScramSha256Exchange::Work() {
+bool ScramExchange::MustMakeVerifier() const {
+  return input().directory->cost().scram_needs_pbkdf2 ||
+         (login_ != nullptr && !login_->verifiers.scram(variant_.hash).has_value());
+}
+
+SaslStep ScramExchange::Work() {
   ScramVerifier verifier;
-  if (input().directory->cost().scram_needs_pbkdf2) {
+  if (MustMakeVerifier()) {
     // Made for those who have only a password, and for all others too: time must not tell.
     const bool has_password = login_ != nullptr && login_->verifiers.password.has_value();
-    verifier =
-        MakeScramVerifier(HashKind::kSha256, has_password ? *login_->verifiers.password : "nobody",
-                          salt_, iterations_);
+    verifier = MakeScramVerifier(
+        variant_.hash, has_password ? *login_->verifiers.password : "nobody", salt_, iterations_);
   }
-  if (login_ != nullptr && login_->verifiers.scram_sha256.has_value()) {
-    verifier = *login_->verifiers.scram_sha256;
+  if (login_ != nullptr && login_->verifiers.scram(variant_.hash).has_value()) {
+    verifier = *login_->verifiers.scram(variant_.hash);
   }
-  verifier.stored_key.resize(kProofBytes);
+  verifier.stored_key.resize(HashBytes(variant_.hash));
 
-  const std::string client_key = Xor(proof_, HmacSha256(verifier.stored_key, auth_message_));
-  const bool agrees = ConstantTimeEqual(Sha256(client_key), verifier.stored_key);
+  const std::string client_key =
+      Xor(proof_, Hmac(variant_.hash, verifier.stored_key, auth_message_));
+  const bool agrees = ConstantTimeEqual(Hash(variant_.hash, client_key), verifier.stored_key);
   if (login_ == nullptr) return SaslStep::Failure("no such user, or none for this mechanism");
   if (!agrees) return SaslStep::Failure("wrong password");
   state_ = State::kServerFinalSent;
   return SaslStep::Challenge(
-      absl::StrCat("v=", ToBase64(HmacSha256(verifier.server_key, auth_message_))));
+      absl::StrCat("v=", ToBase64(Hmac(variant_.hash, verifier.server_key, auth_message_))));
 }
 
 }  // namespace turnpike::auth

@@ -11,14 +11,6 @@
 namespace turnpike::auth {
 namespace {
 
-// Local parts of our own accounts are compared without case, as logins are.
-std::string Fold(const smtp::Mailbox& mailbox) { return absl::AsciiStrToLower(mailbox.ToString()); }
-
-std::string Fold(absl::string_view address) {
-  const absl::StatusOr<smtp::Mailbox> mailbox = smtp::Mailbox::Parse(address, {.allow_utf8 = true});
-  return mailbox.ok() ? Fold(*mailbox) : absl::AsciiStrToLower(address);
-}
-
 // The configuration's names are normal already; one that is no name equals no domain.
 std::string Normal(const std::string& name) {
   const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(name);
@@ -58,6 +50,8 @@ absl::string_view HostOf(absl::string_view listen) {
 Site::Site(const config::v1::Config& config)
     : auth_(config.auth()),
       places_(config),
+      has_directories_(config.directory().has_ldap() || config.directory().has_dovecot()),
+      has_domain_sharing_(config.domain_sharing().hosts_size() > 0),
       local_networks_(ReadNetworks(config.local_networks())),
       trusted_networks_(ReadNetworks(config.trusted_networks())) {
   for (const config::v1::Listener& listener : config.smtp().listeners()) {
@@ -75,7 +69,10 @@ Site::Site(const config::v1::Config& config)
     for (const std::string& alias : gateway.aliases()) {
       gateway_by_domain_[Normal(alias)] = gateways_.size();
     }
-    gateways_.push_back({Normal(gateway.domain()), gateway.senders_must_authenticate()});
+    gateways_.push_back({.domain = Normal(gateway.domain()),
+                         .senders_must_authenticate = gateway.senders_must_authenticate(),
+                         .is_exempt_from_matching = gateway.exempt_from_auth_matching()});
+    has_exempt_gateways_ |= gateway.exempt_from_auth_matching();
   }
   for (const config::v1::LocalDomain& local : config.local_domains()) {
     local_[Normal(local.domain())] = local.accept_any_recipient();
@@ -84,10 +81,11 @@ Site::Site(const config::v1::Config& config)
   }
   for (const std::string& relay : config.relay_domains()) relay_.insert(Normal(relay));
   for (const config::v1::Account& account : config.accounts()) {
-    account_by_address_[Fold(account.address())] = account.address();
-    for (const std::string& alias : account.aliases()) {
-      account_by_address_[Fold(alias)] = account.address();
-    }
+    AddAddress(account.address(), account.address());
+    for (const std::string& alias : account.aliases()) AddAddress(alias, account.address());
+  }
+  for (const std::string& pattern : config.auth().match_exemptions()) {
+    match_exemptions_.emplace_back(pattern);
   }
 }
 
@@ -109,18 +107,29 @@ bool Site::AcceptsAnyRecipient(const smtp::DomainName& local_domain) const {
   return found == local_.end() || found->second;
 }
 
-bool Site::IsAccountAddress(const smtp::Mailbox& mailbox) const {
-  return account_by_address_.contains(Fold(mailbox));
+void Site::AddAddress(absl::string_view address, const std::string& account) {
+  const absl::StatusOr<smtp::Mailbox> mailbox = smtp::Mailbox::Parse(address, {.allow_utf8 = true});
+  if (mailbox.ok()) account_by_address_[KeyOf(*mailbox)] = account;
 }
 
-bool Site::OwnsAddress(const v1::Identity& identity, const smtp::Mailbox& sender) const {
-  if (identity.kind() == v1::Identity::KIND_GATEWAY) {
-    const GatewayRules* gateway =
-        sender.domain() != nullptr ? FindGateway(*sender.domain()) : nullptr;
-    return gateway != nullptr && gateway->domain == identity.name();
+std::string Site::KeyOf(const smtp::Mailbox& mailbox) const {
+  std::string key = absl::AsciiStrToLower(mailbox.ToString());
+  if (mailbox.domain() == nullptr && mailbox.literal() == nullptr &&
+      postmaster_domain_.has_value()) {
+    absl::StrAppend(&key, "@", postmaster_domain_->ascii());
   }
-  const auto found = account_by_address_.find(Fold(sender));
-  return found != account_by_address_.end() && found->second == identity.name();
+  return key;
+}
+
+const std::string* Site::FindOwner(absl::string_view key) const {
+  const auto found = account_by_address_.find(key);
+  return found == account_by_address_.end() ? nullptr : &found->second;
+}
+
+bool Site::IsExemptFromMatching(const smtp::Mailbox& mailbox) const {
+  return std::any_of(
+      match_exemptions_.begin(), match_exemptions_.end(),
+      [&mailbox](const AddressPattern& pattern) { return pattern.Matches(mailbox); });
 }
 
 bool Site::IsLocalClient(absl::string_view address) const {

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "prometheus/registry.h"
+#include "services/auth-service/core/rules.h"
 #include "services/common/observe/metrics.h"
 
 namespace turnpike::auth {
@@ -16,8 +17,13 @@ const char* OperationName(Mechanism mechanism) {
       return "login";
     case Mechanism::kCramMd5:
       return "cram_md5";
+    case Mechanism::kScramSha256Plus:
+    case Mechanism::kScramSha1Plus:
     case Mechanism::kScramSha256:
+    case Mechanism::kScramSha1:
       return "scram";
+    case Mechanism::kExternal:
+      return "external";
   }
   return "";
 }
@@ -62,22 +68,24 @@ Metrics::Metrics(prometheus::Registry& registry)
                     .Register(registry)),
       decisions_(prometheus::BuildCounter()
                      .Name("turnpike_auth_decisions_total")
-                     .Help("Verdicts on senders (submit) and recipients (relay); what frontends "
-                           "answer from memory is not counted")
+                     .Help("Verdicts on senders (submit), recipients (relay) and From: headers "
+                           "(header); what frontends answer from memory is not counted")
                      .Register(registry)),
       submit_{decisions_.Add({{"action", "submit"}, {"decision", "allow"}}),
               decisions_.Add({{"action", "submit"}, {"decision", "deny"}})},
       relay_{decisions_.Add({{"action", "relay"}, {"decision", "allow"}}),
-             decisions_.Add({{"action", "relay"}, {"decision", "deny"}})} {
+             decisions_.Add({{"action", "relay"}, {"decision", "deny"}})},
+      header_{decisions_.Add({{"action", "header"}, {"decision", "allow"}}),
+              decisions_.Add({{"action", "header"}, {"decision", "deny"}})} {
   // All there from the start, at 0.
-  for (Mechanism mechanism : {Mechanism::kPlain, Mechanism::kCramMd5, Mechanism::kScramSha256}) {
+  for (Mechanism mechanism :
+       {Mechanism::kPlain, Mechanism::kCramMd5, Mechanism::kScramSha256, Mechanism::kExternal}) {
     for (Result result : {Result::kAllow, Result::kDeny, Result::kError}) {
       requests_.Add({{"operation", OperationName(mechanism)}, {"result", ResultName(result)}});
     }
   }
-  for (const char* rule : {"AU-1", "AU-4", "AU-5", "AU-24", "DQ-5", "PL-1", "PL-4"}) {
-    refusals_.Add({{"rule", rule}});
-  }
+  for (absl::string_view rule : RuleNames()) refusals_.Add({{"rule", std::string(rule)}});
+  for (const char* rule : {"AU-22", "unavailable"}) refusals_.Add({{"rule", rule}});
 }
 
 void Metrics::CountLogin(Mechanism mechanism, Result result) {
@@ -91,7 +99,11 @@ void Metrics::CountVerdict(const Decisions& decisions, const v1::Verdict& verdic
     return;
   }
   decisions.deny.Increment();
-  refusals_.Add({{"rule", verdict.rule()}}).Increment();
+  CountRefusal(verdict.rule());
+}
+
+void Metrics::CountRefusal(absl::string_view rule) {
+  refusals_.Add({{"rule", std::string(rule)}}).Increment();
 }
 
 }  // namespace turnpike::auth

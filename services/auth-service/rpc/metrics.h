@@ -25,10 +25,13 @@ class Metrics {
   // turnpike_auth_requests_total: AUTH exchanges that have ended. Many `deny`: somebody guesses
   // passwords; `error`: more checks than the machine can do.
   void CountLogin(Mechanism mechanism, Result result);
-  // turnpike_auth_decisions_total: MAIL (`submit`) and RCPT (`relay`), and
+  // turnpike_auth_decisions_total: MAIL (`submit`), RCPT (`relay`), From: (`header`), and
   // turnpike_auth_refusals_total by rule.
   void CountMail(const v1::Verdict& verdict) { CountVerdict(submit_, verdict); }
   void CountRcpt(const v1::Verdict& verdict) { CountVerdict(relay_, verdict); }
+  void CountHeader(const v1::Verdict& verdict) { CountVerdict(header_, verdict); }
+  // Of anything else, by a rule of rules.h, or `AU-22`.
+  void CountRefusal(absl::string_view rule);
 
   prometheus::Histogram& hash_duration_seconds;  // one password check
   prometheus::Gauge& hash_waiting;               // checks that wait for a thread
@@ -46,6 +49,7 @@ class Metrics {
   prometheus::Family<prometheus::Counter>& decisions_;
   const Decisions submit_;
   const Decisions relay_;
+  const Decisions header_;
 };
 
 }  // namespace turnpike::auth

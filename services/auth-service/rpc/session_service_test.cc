@@ -17,8 +17,8 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "services/auth-service/client/rpc_policy.h"
-#include "services/common/credentials/cram_md5_states.h"
 #include "services/auth-service/store/config_directory.h"
+#include "services/common/credentials/cram_md5_states.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
 
@@ -140,14 +140,15 @@ TEST_F(SessionServiceTest, OfferNamesWhatTheListenerCanServe) {
   v1::Question question = Odmr();
   question.mutable_connect();
   const v1::Offer odmr = Ask(question).offer();
-  EXPECT_EQ(absl::StrJoin(odmr.mechanisms(), " "), "SCRAM-SHA-256 CRAM-MD5");
-  EXPECT_EQ(absl::StrJoin(odmr.mechanisms_under_tls(), " "), "SCRAM-SHA-256 CRAM-MD5 PLAIN LOGIN");
+  EXPECT_EQ(absl::StrJoin(odmr.mechanisms(), " "), "SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5");
+  EXPECT_EQ(absl::StrJoin(odmr.mechanisms_under_tls(), " "),
+            "SCRAM-SHA-256-PLUS SCRAM-SHA-1-PLUS SCRAM-SHA-256 SCRAM-SHA-1 CRAM-MD5 PLAIN LOGIN");
   EXPECT_FALSE(odmr.auth_required());
   EXPECT_GT(odmr.lifetime_duration().seconds(), 0);
   question = Submission();
   question.mutable_connect();
   const v1::Offer submission = Ask(question).offer();
-  EXPECT_EQ(absl::StrJoin(submission.mechanisms(), " "), "SCRAM-SHA-256");
+  EXPECT_EQ(absl::StrJoin(submission.mechanisms(), " "), "SCRAM-SHA-256 SCRAM-SHA-1");
   EXPECT_TRUE(submission.auth_required());
 }
 
@@ -179,10 +180,10 @@ TEST_F(SessionServiceTest, WrongUserAndWrongPasswordReadTheSame) {
   EXPECT_EQ(wrong.verdict().SerializeAsString(), unknown.verdict().SerializeAsString());
 }
 
-TEST_F(SessionServiceTest, ClearTextWithoutTlsNeedsEncryption) {
+TEST_F(SessionServiceTest, ClearTextWithoutTlsIsUnknown) {
   v1::Question question = Submission();
   question.mutable_facts()->set_tls(false);
-  EXPECT_EQ(StartPlain(question, "ann@local.example", kPassword).verdict().reply().code(), 538);
+  EXPECT_EQ(StartPlain(question, "ann@local.example", kPassword).verdict().reply().code(), 504);
 }
 
 TEST_F(SessionServiceTest, MechanismThatIsNotOfferedIsUnknown) {

@@ -1,5 +1,6 @@
 #include "services/auth-service/store/config_directory.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -27,9 +28,10 @@ std::string AccountKey(absl::string_view address) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const ConfigDirectory>> ConfigDirectory::Create(
-    const config::v1::Config& config) {
+    const config::v1::Config& config, std::vector<AccountDirectory*> directories) {
   std::shared_ptr<ConfigDirectory> directory(new ConfigDirectory);
-  directory->salt_key_ = "turnpike";
+  directory->directories_ = std::move(directories);
+  directory->salt_key_ = HmacSha256("turnpike", config.directory().ldap().bind_password());
   for (int i = 0; i < config.accounts_size(); ++i) {
     const config::v1::Account& account = config.accounts(i);
     const absl::Status status =
@@ -53,7 +55,12 @@ absl::StatusOr<std::shared_ptr<const ConfigDirectory>> ConfigDirectory::Create(
 
 absl::Status ConfigDirectory::Add(v1::Identity::Kind kind, const std::string& name,
                                   const std::string& password) {
-  if (password.empty()) return absl::OkStatus();
+  Login login;
+  login.identity.set_kind(kind);
+  login.identity.set_name(name);
+  if (password.empty()) {
+    return kind == v1::Identity::KIND_ACCOUNT ? AddLogin(std::move(login)) : absl::OkStatus();
+  }
   absl::StatusOr<Verifiers> verifiers = ParseVerifiers(password);
   if (!verifiers.ok()) return verifiers.status();
   salt_key_ = HmacSha256(salt_key_, password);
@@ -61,23 +68,29 @@ absl::Status ConfigDirectory::Add(v1::Identity::Kind kind, const std::string& na
   const bool is_account = kind == v1::Identity::KIND_ACCOUNT;
   Abilities& abilities = is_account ? account_abilities_ : gateway_abilities_;
   ++abilities.clear_text;
-  if (verifiers->has_scram(HashKind::kSha256)) ++abilities.scram;
+  if (verifiers->has_scram(HashKind::kSha256)) ++abilities.scram_sha256;
+  if (verifiers->has_scram(HashKind::kSha1)) ++abilities.scram_sha1;
   if (verifiers->cram_md5.has_value()) ++abilities.cram_md5;
 
   if (verifiers->argon2.has_value() && !cost_.argon2.has_value()) cost_.argon2 = verifiers->argon2;
+  const bool has_scram = verifiers->scram_sha256.has_value() || verifiers->scram_sha1.has_value();
   if (verifiers->scram_sha256.has_value()) {
     cost_.scram_iterations = verifiers->scram_sha256->iterations;
-    if (!verifiers->password.has_value() && !verifiers->argon2.has_value()) {
-      cost_.clear_text_needs_pbkdf2 = true;
-    }
-  } else if (verifiers->password.has_value()) {
+  }
+  if (has_scram && !verifiers->password.has_value() && !verifiers->argon2.has_value()) {
+    cost_.clear_text_needs_pbkdf2 = true;
+  }
+  if (verifiers->password.has_value() &&
+      !(verifiers->scram_sha256.has_value() && verifiers->scram_sha1.has_value())) {
     cost_.scram_needs_pbkdf2 = true;
   }
-
-  Login login;
-  login.identity.set_kind(kind);
-  login.identity.set_name(name);
   login.verifiers = *std::move(verifiers);
+  return AddLogin(std::move(login));
+}
+
+absl::Status ConfigDirectory::AddLogin(Login login) {
+  const bool is_account = login.identity.kind() == v1::Identity::KIND_ACCOUNT;
+  const std::string name = login.identity.name();
   const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(name);
   const std::string key = is_account ? AccountKey(name) : domain.ok() ? domain->ascii() : "";
   if (key.empty()) return absl::InvalidArgumentError("its owner has no proper name");
@@ -90,7 +103,12 @@ absl::Status ConfigDirectory::Add(v1::Identity::Kind kind, const std::string& na
 const Login* ConfigDirectory::Find(absl::string_view user, Audience audience) const {
   if (user.find('@') != absl::string_view::npos) {
     const auto found = accounts_.find(AccountKey(user));
-    return audience.accounts && found != accounts_.end() ? &found->second : nullptr;
+    if (!audience.accounts || found == accounts_.end()) return nullptr;
+    const Verifiers& verifiers = found->second.verifiers;
+    const bool has_password = verifiers.password.has_value() || verifiers.argon2.has_value() ||
+                              verifiers.scram_sha256.has_value() ||
+                              verifiers.scram_sha1.has_value() || verifiers.cram_md5.has_value();
+    return has_password || audience.by_certificate ? &found->second : nullptr;
   }
   const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(user);
   if (!domain.ok()) return nullptr;
@@ -107,16 +125,25 @@ int ConfigDirectory::Count(Audience audience, int Abilities::*ability) const {
          (audience.gateways ? gateway_abilities_.*ability : 0);
 }
 
-bool ConfigDirectory::HasClearText(Audience audience) const {
-  return Count(audience, &Abilities::clear_text) > 0;
+bool ConfigDirectory::HasVerifiersElsewhere(Audience audience) const {
+  return audience.accounts &&
+         std::any_of(directories_.begin(), directories_.end(),
+                     [](const AccountDirectory* each) { return each->has_verifiers(); });
 }
 
-bool ConfigDirectory::HasScram(Audience audience) const {
-  return Count(audience, &Abilities::scram) > 0;
+bool ConfigDirectory::HasClearText(Audience audience) const {
+  return (audience.accounts && !directories_.empty()) ||
+         Count(audience, &Abilities::clear_text) > 0;
+}
+
+bool ConfigDirectory::HasScram(HashKind hash, Audience audience) const {
+  return HasVerifiersElsewhere(audience) ||
+         Count(audience,
+               hash == HashKind::kSha1 ? &Abilities::scram_sha1 : &Abilities::scram_sha256) > 0;
 }
 
 bool ConfigDirectory::HasCramMd5(Audience audience) const {
-  return Count(audience, &Abilities::cram_md5) > 0;
+  return HasVerifiersElsewhere(audience) || Count(audience, &Abilities::cram_md5) > 0;
 }
 
 }  // namespace turnpike::auth

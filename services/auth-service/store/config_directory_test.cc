@@ -35,6 +35,14 @@ TEST(ConfigDirectoryTest, LoginsAreFoundByAnySpellingOfTheirName) {
   }
 }
 
+TEST(ConfigDirectoryTest, AccountsWithoutPasswordAreFoundForCertificates) {
+  config::v1::Config config;
+  config.add_accounts()->set_address("ann@example.org");
+  const auto directory = *ConfigDirectory::Create(config);
+  EXPECT_NE(directory->Find("ann@example.org", {.accounts = true, .by_certificate = true}),
+            nullptr);
+}
+
 TEST(ConfigDirectoryTest, NamesWithoutPasswordCannotLogIn) {
   config::v1::Config config;
   config.add_accounts()->set_address("ann@example.org");

@@ -102,7 +102,7 @@ ReplyOr<MailCommand> ParseMail(absl::string_view argument, const Capabilities& o
   if (!path.ok()) return path.reply();
   ReplyOr<MailParameters> parameters = ParseMailParameters(argument, offered);
   if (!parameters.ok()) return parameters.reply();
-  if (!path->is_ascii && !parameters->smtp_utf8) return kNeedsSmtpUtf8;  // [RFC6531 3.5]
+  if (!path->is_ascii && !parameters->smtp_utf8) return kSenderNeedsSmtpUtf8;  // [RFC6531 3.5]
   return MailCommand{(*std::move(path)).path, *std::move(parameters)};
 }
 

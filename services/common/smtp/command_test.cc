@@ -61,8 +61,8 @@ TEST(MailTest, ErrorsHaveTheirCodes) {
   EXPECT_EQ(Code(ParseMail("FROM:<a>", offer, {})), "501 5.1.7");
   EXPECT_EQ(Code(ParseMail("FROM:<a@b.c>x", offer, {})), "501 5.5.4");
   EXPECT_EQ(Code(ParseMail("FROM:<a@b.c> X=1", offer, {})), "555 5.5.4");
-  EXPECT_EQ(Code(ParseMail("FROM:<ü@b.c>", offer, {})), "553 5.6.7");
-  EXPECT_EQ(Code(ParseMail("FROM:<a@ü.c>", offer, {})), "553 5.6.7");
+  EXPECT_EQ(Code(ParseMail("FROM:<ü@b.c>", offer, {})), "550 5.6.7");
+  EXPECT_EQ(Code(ParseMail("FROM:<a@ü.c>", offer, {})), "550 5.6.7");
   EXPECT_EQ(Code(ParseMail("FROM:<ü@b.c> SMTPUTF8", offer, {})), "ok");
 }
 

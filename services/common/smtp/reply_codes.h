@@ -64,6 +64,8 @@ inline constexpr ReplyCode kMissingArgument{500, {5, 5, 4}, "Argument missing"};
 inline constexpr ReplyCode kSyntaxError{501, {5, 5, 4}, "Syntax error in arguments"};
 inline constexpr ReplyCode kBadBase64{501, {5, 5, 2}, "Cannot decode the response"};
 inline constexpr ReplyCode kAuthCancelled{501, {5, 7, 0}, "Authentication cancelled"};
+// [RFC4954 4] the server speaks first in this mechanism.
+inline constexpr ReplyCode kNoInitialResponse{501, {5, 7, 0}, "No initial response allowed"};
 inline constexpr ReplyCode kBadSenderSyntax{501, {5, 1, 7}, "Bad sender address syntax"};
 inline constexpr ReplyCode kBadRecipientSyntax{501, {5, 1, 3}, "Bad recipient address syntax"};
 inline constexpr ReplyCode kNotImplemented{502, {5, 5, 1}, "Command not implemented"};
@@ -77,12 +79,14 @@ inline constexpr ReplyCode kUnknownParameter{555, {5, 5, 4}, "Parameter not reco
 inline constexpr ReplyCode kAuthRequired{530, {5, 7, 0}, "Authentication required"};
 inline constexpr ReplyCode kStartTlsRequired{530, {5, 7, 0}, "Must issue a STARTTLS command first"};
 inline constexpr ReplyCode kAuthFailed{535, {5, 7, 8}, "Authentication credentials invalid"};
-inline constexpr ReplyCode kEncryptionRequired{538, {5, 7, 11}, "Encryption required"};
 inline constexpr ReplyCode kNoSuchUser{550, {5, 1, 1}, "No such user"};
 inline constexpr ReplyCode kRelayDenied{550, {5, 7, 1}, "Relaying denied"};
 inline constexpr ReplyCode kRequireTlsUnsupported{550, {5, 7, 30}, "REQUIRETLS support required"};
 inline constexpr ReplyCode kFromHeaderMismatch{550, {5, 7, 1}, "From header not permitted"};
 inline constexpr ReplyCode kSenderMismatch{553, {5, 7, 1}, "Sender not permitted"};
+inline constexpr ReplyCode kMailboxLoginRequired{550, {5, 7, 1}, "Read mail by POP3 or IMAP first"};
+// Two codes for one thing. [RFC6531 3.5]
+inline constexpr ReplyCode kSenderNeedsSmtpUtf8{550, {5, 6, 7}, "Address needs SMTPUTF8"};
 inline constexpr ReplyCode kNeedsSmtpUtf8{553, {5, 6, 7}, "Address needs SMTPUTF8"};
 inline constexpr ReplyCode kBlocked{554, {5, 7, 1}, "Connection refused"};
 inline constexpr ReplyCode kNoValidRecipients{554, {5, 5, 1}, "No valid recipients"};

@@ -299,8 +299,9 @@ void ServerEngine::ResolveAuth(const ReplyCode& reply) {
   }
 }
 
-void ServerEngine::OnTlsStarted() {
+void ServerEngine::OnTlsStarted(std::shared_ptr<const ServerOptions> options) {
   ABSL_HARDENING_ASSERT(phase_ == Phase::kTlsHandshake);
+  if (options != nullptr) options_ = std::move(options);
   // [RFC3207 4.2] the state is as after the greeting; nothing said in clear is kept.
   input_.Clear();
   is_tls_ = true;

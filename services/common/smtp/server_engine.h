@@ -191,7 +191,8 @@ class ServerEngine {
   // Answers AuthStart or AuthResponse: 334 with `challenge`, which is encoded here.
   void Challenge(absl::string_view challenge);
 
-  void OnTlsStarted();
+  // `options`: what holds from here on; null: the same as before. Its limits do not differ.
+  void OnTlsStarted(std::shared_ptr<const ServerOptions> options = nullptr);
 
   // The session's EHLO reply, before it is composed. What STARTTLS and AUTH depend on is set anew
   // by each EHLO, after the event.
@@ -298,7 +299,7 @@ class ServerEngine {
   void EndTransaction();
   void Finish(event::Close::Reason reason);
 
-  const std::shared_ptr<const ServerOptions> options_;
+  std::shared_ptr<const ServerOptions> options_;
   LineBuffer input_;
   std::string output_;
   Phase phase_ = Phase::kNew;

@@ -248,11 +248,8 @@ ServerEngine::MaybeEvent ServerEngine::HandleAuth(absl::string_view argument) {
   ReplyOr<AuthCommand> command = ParseAuth(argument);
   if (!command.ok()) return Error(command.reply().view());
   AuthCommand auth = *std::move(command);
-  if (!offered_.offers_auth(auth.mechanism)) {
-    Capabilities under_tls;
-    if (is_offered_by_tls) under_tls.auth_mechanisms = options_->auth_mechanisms;
-    return Error(under_tls.offers_auth(auth.mechanism) ? kEncryptionRequired : kUnknownMechanism);
-  }
+  // [RFC4954 4] also for one that needs TLS first.
+  if (!offered_.offers_auth(auth.mechanism)) return Error(kUnknownMechanism);
   return Ask(Question::kAuth,
              event::AuthStart{std::move(auth.mechanism), std::move(auth.initial_response)});
 }

@@ -179,7 +179,7 @@ TEST(ServerEngineTest, AddressesArePassedOnOnlyIfTheyAreAddresses) {
   ServerDialogue dialogue;
   dialogue.Greet();
   EXPECT_EQ(dialogue.Say("MAIL FROM:<a@b@c>\r\n"), "501 5.1.7 Bad sender address syntax\r\n");
-  EXPECT_EQ(dialogue.Say("MAIL FROM:<ü@b.c>\r\n"), "553 5.6.7 Address needs SMTPUTF8\r\n");
+  EXPECT_EQ(dialogue.Say("MAIL FROM:<ü@b.c>\r\n"), "550 5.6.7 Address needs SMTPUTF8\r\n");
   dialogue.Say("MAIL FROM:<ü@b.c> SMTPUTF8\r\n");
   EXPECT_EQ(dialogue.Say("RCPT TO:<>\r\n"), "501 5.1.3 Bad recipient address syntax\r\n");
   EXPECT_EQ(dialogue.Say("RCPT TO:<@x.org:ü@b.c>\r\n"), "250 2.1.5 Recipient OK\r\n");
@@ -308,15 +308,18 @@ TEST(ServerEngineAuthTest, OnceASessionAndNotInATransaction) {
   EXPECT_EQ(dialogue.Say("AUTH PLAIN AHUAcA==\r\n"), "503 5.5.1 Bad sequence of commands\r\n");
 }
 
-TEST(ServerEngineAuthTest, MechanismsThatNeedTlsSaySo) {
+// [RFC4954 4] "not supported or requires an encryption layer"
+TEST(ServerEngineAuthTest, MechanismsThatNeedTlsAreUnknownWithoutIt) {
   ServerDialogue dialogue;
   dialogue.Greet();
-  EXPECT_EQ(dialogue.Say("AUTH SCRAM-SHA-256\r\n"), "538 5.7.11 Encryption required\r\n");
+  EXPECT_EQ(dialogue.Say("AUTH SCRAM-SHA-256\r\n"),
+            "504 5.5.4 Authentication mechanism not offered\r\n");
   ServerOptions options = OptionsForTest();
   options.auth_mechanisms_in_clear.clear();
   ServerDialogue strict(options);
   EXPECT_FALSE(absl::StrContains(strict.Say("EHLO c\r\n"), "AUTH"));
-  EXPECT_EQ(strict.Say("AUTH PLAIN AHUAcA==\r\n"), "538 5.7.11 Encryption required\r\n");
+  EXPECT_EQ(strict.Say("AUTH PLAIN AHUAcA==\r\n"),
+            "504 5.5.4 Authentication mechanism not offered\r\n");
 }
 
 TEST(ServerEngineAuthTest, FailuresAreCounted) {

@@ -30,7 +30,7 @@ PutResponse Put(spool::SharedState& state, spool::v1::PutEntryRequest request,
                 absl::Duration time_to_live) {
   *request.mutable_time_to_live_duration() =
       TimeUtil::NanosecondsToDuration(absl::ToInt64Nanoseconds(time_to_live));
-  return Await<PutResponse>([&](absl::AnyInvocable<void(PutResponse)> done) {
+  return base::AwaitCall<PutResponse>([&](absl::AnyInvocable<void(PutResponse)> done) {
     state.Put(std::move(request), absl::Now() + kCallTimeout, std::move(done));
   });
 }
@@ -45,10 +45,10 @@ ForwardRounds::ForwardRounds(const Parts& parts, const Options& options)
     }
   }
   if (due_.empty()) return;
-  ticker_.emplace(options_.tick, [this](const Ticker& ticker) { Round(ticker); });
+  ticker_.emplace(options_.tick, [this](const base::Ticker& ticker) { Round(ticker); });
 }
 
-void ForwardRounds::Round(const Ticker& ticker) {
+void ForwardRounds::Round(const base::Ticker& ticker) {
   using Changed = absl::StatusOr<std::shared_ptr<const Overrides>>;
   Changed overrides = absl::UnknownError("not read");
   for (auto& [gateway, look_time] : due_) {
@@ -56,7 +56,7 @@ void ForwardRounds::Round(const Ticker& ticker) {
     const absl::Time now = absl::Now();
     if (now < look_time) continue;
     if (absl::IsUnknown(overrides.status())) {
-      overrides = Await<Changed>(
+      overrides = base::AwaitCall<Changed>(
           [this](OverridesReader::Callback done) { parts_.overrides.Read(std::move(done)); });
     }
     if (!overrides.ok()) return;  // the store is away
@@ -94,9 +94,10 @@ absl::Time ForwardRounds::WhenFree(const Gateway& gateway, absl::Time now) {
   using GetResponse = absl::StatusOr<spool::v1::GetEntryResponse>;
   spool::v1::GetEntryRequest get;
   get.set_key(KeyOf(gateway));
-  const GetResponse entry = Await<GetResponse>([&](absl::AnyInvocable<void(GetResponse)> done) {
-    parts_.state.Get(std::move(get), absl::Now() + kCallTimeout, std::move(done));
-  });
+  const GetResponse entry =
+      base::AwaitCall<GetResponse>([&](absl::AnyInvocable<void(GetResponse)> done) {
+        parts_.state.Get(std::move(get), absl::Now() + kCallTimeout, std::move(done));
+      });
   if (absl::IsNotFound(entry.status())) return now;
   if (!entry.ok()) return now + options_.retry_delay;
   const absl::Time free_time =
@@ -108,7 +109,7 @@ absl::Time ForwardRounds::WhenFree(const Gateway& gateway, absl::Time now) {
 absl::Status ForwardRounds::Release(const Gateway& gateway) {
   using Response = absl::StatusOr<spool::v1::ReleaseQueueResponse>;
   const absl::Time request_time = parts_.clock.Now();
-  const Response released = Await<Response>([&](ReleaseJoiner::Callback done) {
+  const Response released = base::AwaitCall<Response>([&](ReleaseJoiner::Callback done) {
     parts_.joiner.Release(gateway.domain(), EtrnRoute(gateway, ""), absl::Now() + kReleaseTimeout,
                           std::move(done));
   });

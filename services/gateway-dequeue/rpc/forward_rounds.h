@@ -7,9 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/common/base/ticker.h"
 #include "services/gateway-dequeue/core/overrides.h"
 #include "services/gateway-dequeue/rpc/parts.h"
-#include "services/gateway-dequeue/rpc/ticker.h"
 
 namespace turnpike::dequeue {
 
@@ -29,7 +29,7 @@ class ForwardRounds {
   ForwardRounds(const Parts& parts, const Options& options);
 
  private:
-  void Round(const Ticker& ticker);
+  void Round(const base::Ticker& ticker);
   // When to look again.
   absl::Time Look(const Gateway& gateway, absl::Time now);
   absl::Time WhenFree(const Gateway& gateway, absl::Time now);
@@ -38,7 +38,7 @@ class ForwardRounds {
   const Parts& parts_;
   const Options options_;
   std::map<const Gateway*, absl::Time> due_;  // those with an interval, and when to look next
-  std::optional<Ticker> ticker_;              // last: its thread uses the others
+  std::optional<base::Ticker> ticker_;        // last: its thread uses the others
 };
 
 }  // namespace turnpike::dequeue

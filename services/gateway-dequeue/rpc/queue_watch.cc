@@ -48,7 +48,7 @@ QueueWatch::QueueWatch(const GatewayTable& gateways, spool::Spool& spool, Metric
       spool_(spool),
       metrics_(metrics),
       options_(options),
-      ticker_(options.interval, [this](const Ticker& ticker) { Round(ticker); }) {}
+      ticker_(options.interval, [this](const base::Ticker& ticker) { Round(ticker); }) {}
 
 bool QueueWatch::IsOverdue(const Gateway& gateway, const spool::v1::QueueStats& stats,
                            absl::Time now) const {
@@ -71,7 +71,7 @@ void QueueWatch::WarnOf(const Gateway& gateway, const spool::v1::QueueStats& sta
                 {"oldest", absl::FormatTime(oldest, absl::UTCTimeZone())}});
 }
 
-bool QueueWatch::Round(const Ticker& ticker) {
+bool QueueWatch::Round(const base::Ticker& ticker) {
   observe::LabelCap labels(options_.gateways_max);
   std::map<std::string, Figures> figures;
   int waiting = 0;

@@ -6,9 +6,9 @@
 #include <string>
 
 #include "absl/time/time.h"
+#include "services/common/base/ticker.h"
 #include "services/gateway-dequeue/core/gateways.h"
 #include "services/gateway-dequeue/rpc/metrics.h"
-#include "services/gateway-dequeue/rpc/ticker.h"
 #include "services/spool-store/client/spool.h"
 
 namespace turnpike::dequeue {
@@ -32,7 +32,7 @@ class QueueWatch {
 
  private:
   // False if the store did not answer.
-  bool Round(const Ticker& ticker);
+  bool Round(const base::Ticker& ticker);
   bool IsOverdue(const Gateway& gateway, const spool::v1::QueueStats& stats, absl::Time now) const;
   void WarnOf(const Gateway& gateway, const spool::v1::QueueStats& stats, absl::Time now);
 
@@ -41,7 +41,7 @@ class QueueWatch {
   Metrics& metrics_;
   const Options options_;
   std::map<std::string, absl::Time> warned_;  // overdue gateways; used by the thread alone
-  Ticker ticker_;                             // last: its thread uses the others
+  base::Ticker ticker_;                       // last: its thread uses the others
 };
 
 }  // namespace turnpike::dequeue

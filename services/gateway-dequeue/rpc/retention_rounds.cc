@@ -51,7 +51,8 @@ class RetentionRounds::Feed : public spool::LeaseStream::Handler {
   }
 
   // The next delivery; nothing when there is none, or none has come in time.
-  std::optional<spool::v1::LeasedDelivery> Next(const Ticker& ticker, absl::Duration timeout) {
+  std::optional<spool::v1::LeasedDelivery> Next(const base::Ticker& ticker,
+                                                absl::Duration timeout) {
     const absl::Time deadline = absl::Now() + timeout;
     absl::MutexLock lock(&mu_);
     while (waiting_.empty() && !is_drained_ && !is_closed_ && absl::Now() < deadline) {
@@ -82,10 +83,10 @@ RetentionRounds::RetentionRounds(const Parts& parts, std::string host_name,
     if (gateway.retention > absl::ZeroDuration()) due_[&gateway] = absl::InfinitePast();
   }
   if (due_.empty()) return;
-  ticker_.emplace(options_.tick, [this](const Ticker& ticker) { Round(ticker); });
+  ticker_.emplace(options_.tick, [this](const base::Ticker& ticker) { Round(ticker); });
 }
 
-void RetentionRounds::Round(const Ticker& ticker) {
+void RetentionRounds::Round(const base::Ticker& ticker) {
   for (auto& [gateway, look_time] : due_) {
     if (ticker.is_stopping()) return;
     if (absl::Now() < look_time) continue;
@@ -100,7 +101,7 @@ bool RetentionRounds::MayHaveExpired(const Gateway& gateway, absl::Time cutoff) 
   spool::v1::GetQueueRequest request;
   request.mutable_queue()->set_kind(spool::v1::QUEUE_KIND_GATEWAY);
   request.mutable_queue()->set_name(gateway.domain());
-  const Response response = Await<Response>([&](absl::AnyInvocable<void(Response)> done) {
+  const Response response = base::AwaitCall<Response>([&](absl::AnyInvocable<void(Response)> done) {
     parts_.spool.GetQueue(std::move(request), absl::Now() + kCallTimeout, std::move(done));
   });
   // The time of the oldest is rounded down.
@@ -108,9 +109,9 @@ bool RetentionRounds::MayHaveExpired(const Gateway& gateway, absl::Time cutoff) 
          ToTime(response->stats().oldest_time()) < cutoff;
 }
 
-void RetentionRounds::Sweep(const Gateway& gateway, absl::Time cutoff, const Ticker& ticker) {
+void RetentionRounds::Sweep(const Gateway& gateway, absl::Time cutoff, const base::Ticker& ticker) {
   using Lock = absl::StatusOr<std::shared_ptr<SessionLock>>;
-  const Lock lock = Await<Lock>([&](SessionLock::AcquiredCallback done) {
+  const Lock lock = base::AwaitCall<Lock>([&](SessionLock::AcquiredCallback done) {
     // If the lock is lost two replicas return mail at a time, and still no message twice: the
     // store leases each to one of them.
     SessionLock::Acquire(
@@ -151,7 +152,7 @@ absl::StatusOr<std::string> RetentionRounds::ReadBeginning(
   using Piece = absl::StatusOr<std::string>;
   const std::unique_ptr<spool::ContentReader> reader =
       parts_.spool.ReadContent(delivery.message_id());
-  return Await<Piece>(
+  return base::AwaitCall<Piece>(
       [&](spool::ContentReader::NextCallback done) { reader->Next(std::move(done)); });
 }
 
@@ -170,7 +171,7 @@ void RetentionRounds::Return(const Gateway& gateway, const spool::v1::LeasedDeli
                                                     .report_id = base::MessageId::Generate(now)});
   const bool has_report = settlement.follow_ups_size() > 0;
   using Outcome = absl::StatusOr<spool::v1::SettleOutcome>;
-  const Outcome outcome = Await<Outcome>([&](spool::Spool::SettleCallback done) {
+  const Outcome outcome = base::AwaitCall<Outcome>([&](spool::Spool::SettleCallback done) {
     parts_.spool.Settle(std::move(settlement), absl::Now() + kCallTimeout, std::move(done));
   });
   if (!outcome.ok() || *outcome != spool::v1::SETTLE_OUTCOME_SETTLED) {

@@ -9,9 +9,9 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "services/common/base/ticker.h"
 #include "services/common/routing/domain_classes.h"
 #include "services/gateway-dequeue/rpc/parts.h"
-#include "services/gateway-dequeue/rpc/ticker.h"
 
 namespace turnpike::dequeue {
 
@@ -34,9 +34,9 @@ class RetentionRounds {
  private:
   class Feed;
 
-  void Round(const Ticker& ticker);
+  void Round(const base::Ticker& ticker);
   bool MayHaveExpired(const Gateway& gateway, absl::Time cutoff);
-  void Sweep(const Gateway& gateway, absl::Time cutoff, const Ticker& ticker);
+  void Sweep(const Gateway& gateway, absl::Time cutoff, const base::Ticker& ticker);
   void Return(const Gateway& gateway, const spool::v1::LeasedDelivery& delivery);
   // The content, or its first piece.
   absl::StatusOr<std::string> ReadBeginning(const spool::v1::LeasedDelivery& delivery);
@@ -46,7 +46,7 @@ class RetentionRounds {
   const routing::DomainClasses& classes_;
   const Options options_;
   std::map<const Gateway*, absl::Time> due_;  // those with a retention, and when to look next
-  std::optional<Ticker> ticker_;              // last: its thread uses the others
+  std::optional<base::Ticker> ticker_;        // last: its thread uses the others
 };
 
 }  // namespace turnpike::dequeue

@@ -13,12 +13,12 @@ SuspensionWatch::SuspensionWatch(const Parts& parts, DequeueService& service,
     : parts_(parts),
       service_(service),
       options_(options),
-      ticker_(options.interval, [this](const Ticker&) { Round(); }) {}
+      ticker_(options.interval, [this](const base::Ticker&) { Round(); }) {}
 
 void SuspensionWatch::Round() {
   using Changed = absl::StatusOr<std::shared_ptr<const Overrides>>;
   if (!service_.has_sessions() && absl::Now() < next_count_) return;
-  const Changed overrides = Await<Changed>(
+  const Changed overrides = base::AwaitCall<Changed>(
       [this](OverridesReader::Callback done) { parts_.overrides.Read(std::move(done)); });
   if (!overrides.ok()) return;  // the store is away, and the sessions' locks with it
   next_count_ = absl::Now() + options_.idle_interval;

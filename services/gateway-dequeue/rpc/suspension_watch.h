@@ -3,9 +3,9 @@
 #define TURNPIKE_SERVICES_GATEWAY_DEQUEUE_RPC_SUSPENSION_WATCH_H_
 
 #include "absl/time/time.h"
+#include "services/common/base/ticker.h"
 #include "services/gateway-dequeue/rpc/dequeue_service.h"
 #include "services/gateway-dequeue/rpc/parts.h"
-#include "services/gateway-dequeue/rpc/ticker.h"
 
 namespace turnpike::dequeue {
 
@@ -28,7 +28,7 @@ class SuspensionWatch {
   DequeueService& service_;
   const Options options_;
   absl::Time next_count_ = absl::InfinitePast();  // used by the thread alone
-  Ticker ticker_;                                 // last: its thread uses the others
+  base::Ticker ticker_;                           // last: its thread uses the others
 };
 
 }  // namespace turnpike::dequeue

@@ -1,6 +1,6 @@
 // Something done again and again on a thread of its own, which may block.
-#ifndef TURNPIKE_SERVICES_GATEWAY_DEQUEUE_RPC_TICKER_H_
-#define TURNPIKE_SERVICES_GATEWAY_DEQUEUE_RPC_TICKER_H_
+#ifndef TURNPIKE_SERVICES_COMMON_BASE_TICKER_H_
+#define TURNPIKE_SERVICES_COMMON_BASE_TICKER_H_
 
 #include <optional>
 #include <thread>
@@ -13,7 +13,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 
-namespace turnpike::dequeue {
+namespace turnpike::base {
 
 // Thread-safe.
 class Ticker {
@@ -39,7 +39,7 @@ class Ticker {
 
 // The result of a call that reports it by a callback. For such threads only: it blocks until then.
 template <typename Result>
-Result Await(absl::FunctionRef<void(absl::AnyInvocable<void(Result)>)> start) {
+Result AwaitCall(absl::FunctionRef<void(absl::AnyInvocable<void(Result)>)> start) {
   absl::Notification is_done;
   std::optional<Result> result;
   start([&is_done, &result](Result value) {
@@ -50,6 +50,6 @@ Result Await(absl::FunctionRef<void(absl::AnyInvocable<void(Result)>)> start) {
   return *std::move(result);
 }
 
-}  // namespace turnpike::dequeue
+}  // namespace turnpike::base
 
-#endif  // TURNPIKE_SERVICES_GATEWAY_DEQUEUE_RPC_TICKER_H_
+#endif  // TURNPIKE_SERVICES_COMMON_BASE_TICKER_H_

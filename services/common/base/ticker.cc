@@ -1,6 +1,6 @@
-#include "services/gateway-dequeue/rpc/ticker.h"
+#include "services/common/base/ticker.h"
 
-namespace turnpike::dequeue {
+namespace turnpike::base {
 
 Ticker::Ticker(absl::Duration interval, absl::AnyInvocable<void(const Ticker&)> round)
     : round_(std::move(round)), thread_([this, interval] { Run(interval); }) {}
@@ -29,4 +29,4 @@ void Ticker::Run(absl::Duration interval) {
   } while (!Sleep(interval));
 }
 
-}  // namespace turnpike::dequeue
+}  // namespace turnpike::base

@@ -7,6 +7,8 @@ Cases:
   drain   what was held goes out: by ATRN over one connection (Turnpike), by `postsuper -H` and SMTP
           to smtp-sink (Postfix, which has no ATRN)
   store   enqueue and lease at the store alone, with 0, 100,000 and 1,000,000 messages held beside
+  held    the same through all services: smtp-source sends to a gateway for which so much is held
+          already, and what is held for another gateway is collected by ATRN beside it
 
 The systems take turns, `--rounds` times each; the table has medians. CPU time is that of the system
 under test, all its processes, without source and sink.
@@ -120,8 +122,9 @@ class TurnpikeUnderTest:
         self.turnpike = Turnpike(
             folder / "turnpike",
             {
-                "gateways": [{"domain": "held.test", "atrn": {"enabled": True,
-                                                              "password": "{PLAIN}" + PASSWORD}}],
+                "gateways": [{"domain": domain, "atrn": {"enabled": True,
+                                                         "password": "{PLAIN}" + PASSWORD}}
+                             for domain in ("held.test", "taken.test")],
                 "trusted_networks": ["127.0.0.0/8"],
                 "smtp": {"connections_per_address_max": 10000},
                 "dns": {"servers": [dns.server]},
@@ -154,10 +157,25 @@ def wait_empty(system, timeout):
         time.sleep(0.02)
 
 
-def atrn_taker(port):
-    """Collects all of held.test by ATRN; a small fast sink on our side of the connection."""
-    subprocess.run([tool("atrn_taker"), "--port", str(port), "--login", "held.test", "--password",
+def atrn_taker(port, login="held.test"):
+    """Collects all of a gateway's mail by ATRN; a small fast sink on our side of the connection."""
+    subprocess.run([tool("atrn_taker"), "--port", str(port), "--login", login, "--password",
                     PASSWORD], check=True, stdin=subprocess.DEVNULL)
+
+
+def spool_load(port, phase, count, *arguments):
+    """Loads a spool-store without SMTP; messages per second."""
+    result = subprocess.run(
+        [tool("spool_load"), "--target", f"127.0.0.1:{port}", "--phase", phase, "--messages",
+         str(count), *arguments],
+        check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    return float(result.stdout)
+
+
+def fill(port, held):
+    """Puts `held` messages into the queue of held.test."""
+    if held:
+        spool_load(port, "enqueue", held, "--hold", "--queue", "held.test", "--bytes", "1024")
 
 
 def measure(system, count, work):
@@ -260,17 +278,12 @@ class Bench:
 
             def load(phase, count, *arguments):
                 before = Usage.of([pid])
-                result = subprocess.run(
-                    [tool("spool_load"), "--target",
-                     f"127.0.0.1:{store.ports['spool-store']}", "--phase", phase, "--messages",
-                     str(count), *arguments],
-                    check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+                rate = spool_load(store.ports["spool-store"], phase, count, *arguments)
                 after = Usage.of([pid])
                 cpu = (after.cpu_seconds - before.cpu_seconds) / count * 1e6
-                return float(result.stdout), cpu, after.resident_bytes
+                return rate, cpu, after.resident_bytes
 
-            if held:
-                load("enqueue", held, "--hold", "--queue", "held.test", "--bytes", "1024")
+            fill(store.ports["spool-store"], held)
             count = self.options.store_messages
             results = {"enqueue": [], "lease": []}
             for _ in range(self.options.rounds):
@@ -281,6 +294,33 @@ class Bench:
                 self.add(f"store-{phase}", "turnpike", 4096, 500, held, rate, cpu, None, resident, 1)
             store.stop()
             shutil.rmtree(store.folder)
+
+    def beside(self):
+        """The whole of Turnpike with so much held already; again flatness is what counts."""
+        count, size, sessions = self.options.messages, 4096, 100
+        for held in self.options.held:
+            folder = self.folder / f"held-{held}"
+            folder.mkdir()
+            system = TurnpikeUnderTest(folder, self.sink.port, self.dns)
+            results = {"held-ingest": [], "held-drain": []}
+            try:
+                fill(system.turnpike.ports["spool-store"], held)
+                odmr = system.turnpike.ports["odmr"]
+                for _ in range(self.options.rounds + 1):
+                    results["held-ingest"].append(measure(system, count, lambda: source(
+                        system.port, "user@held.test", count, size, sessions, True)))
+                    source(system.port, "user@taken.test", count, size, sessions, True)
+                    results["held-drain"].append(
+                        measure(system, count, lambda: atrn_taker(odmr, "taken.test")))
+                memory = Usage.of(system.pids())
+            finally:
+                system.stop()
+            for case, values in results.items():
+                # The first round warms up what the store reads for the first time.
+                rate, cpu = (statistics.median(column) for column in zip(*values[1:]))
+                self.add(case, system.name, size, 1 if case == "held-drain" else sessions, held,
+                         rate, cpu, None, memory.resident_bytes, memory.processes)
+            shutil.rmtree(folder)
 
     def run(self):
         print(f"{'case':<16}{'system':<10}{'bytes':>9}{'sessions':>9}{'held':>9}{'msg/s':>11}"
@@ -297,6 +337,8 @@ class Bench:
                 self.drain(size)
         if "store" in cases:
             self.store()
+        if "held" in cases:
+            self.beside()
 
 
 def numbers(text):
@@ -306,7 +348,7 @@ def numbers(text):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", default="ingest,relay,drain,store")
+    parser.add_argument("--cases", default="ingest,relay,drain,store,held")
     parser.add_argument("--messages", type=int, default=5000, help="of one measurement")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", type=numbers, default=[4096, 65536], help="octets, with commas")

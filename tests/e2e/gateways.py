@@ -95,12 +95,27 @@ def call(turnpike, service, method, request, response_class, port=None):
         return unary(request, timeout=10)
 
 
-def describe_gateway(turnpike, domain):
+def dequeue(turnpike, method, port=None, **fields):
+    """Calls gateway-dequeue: dequeue(turnpike, "SuspendGateway", domain="customer.test")."""
     protos()
     from protos.turnpike.dequeue.v1 import dequeue_pb2
-    request = dequeue_pb2.GetGatewayRequest(domain=domain)
-    return call(turnpike, "gateway-dequeue", "turnpike.dequeue.v1.DequeueService/GetGateway",
-                request, dequeue_pb2.GetGatewayResponse).gateway
+    request = getattr(dequeue_pb2, method + "Request")(**fields)
+    return call(turnpike, "gateway-dequeue", "turnpike.dequeue.v1.DequeueService/" + method,
+                request, getattr(dequeue_pb2, method + "Response"), port)
+
+
+def dequeue_error(turnpike, method, port=None, **fields):
+    """The name of the status code with which such a call is refused."""
+    import grpc
+    try:
+        dequeue(turnpike, method, port, **fields)
+    except grpc.RpcError as error:
+        return error.code().name
+    return "OK"
+
+
+def describe_gateway(turnpike, domain, port=None):
+    return dequeue(turnpike, "GetGateway", port, domain=domain).gateway
 
 
 def list_deliveries(turnpike, kind=None, name=None):

@@ -3,11 +3,13 @@
 #include <string>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/process/service_main.h"
+#include "services/common/rpc/send_batch.h"
 #include "services/common/rpc/server.h"
 #include "services/spool-store/rpc/shared_state_service.h"
 #include "services/spool-store/rpc/slot_desk.h"
@@ -17,6 +19,12 @@
 
 namespace turnpike::spool {
 namespace {
+
+// Each stream gets its answers to what one write has made durable in one response.
+void AnswerTogether(absl::FunctionRef<void()> answer) {
+  rpc::SendBatch batch;
+  answer();
+}
 
 class SpoolStore : public process::Service {
  public:
@@ -31,7 +39,8 @@ class SpoolStore : public process::Service {
                           .free_bytes_min = spool.free_bytes_min(),
                           .lease_duration = absl::Seconds(spool.lease_duration().seconds()),
                           .leases_per_queue_max = spool.leases_per_queue_max(),
-                          .shared_entries_max = spool.shared_entries_max()},
+                          .shared_entries_max = spool.shared_entries_max(),
+                          .around_answers = AnswerTogether},
                          base::Clock::System(), *metrics));
     auto service = std::make_unique<SpoolStore>(std::move(metrics), std::move(store));
     TURNPIKE_ASSIGN_OR_RETURN(

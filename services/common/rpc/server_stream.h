@@ -43,7 +43,7 @@ class ServerStream {
   // Adds to the response that will go out next: `merge` is called with the pending response at
   // once, under the stream's lock. Everything merged while a write is under way goes out as one, so
   // the caller keeps pending_bytes() well below limits.h's kMessageBytesMax. Does nothing after
-  // Finish and when the call is over.
+  // Finish and when the call is over. See send_batch.h for sending many at a time.
   void Send(const std::function<void(Response&)>& merge);
   // Reads on after an on_message that returned false; may come before it has returned. Does nothing
   // otherwise.

@@ -9,6 +9,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "services/common/rpc/callback_order.h"
+#include "services/common/rpc/send_batch.h"
 #include "services/common/rpc/server_stream.h"
 #include "services/common/rpc/status.h"
 
@@ -29,14 +30,32 @@ class ServerStream<Request, Response>::Call final : public Reactor {
     this->StartRead(&request_);  // gRPC keeps it until the method has returned
   }
 
-  void Send(const std::function<void(Response&)>& merge) {
+  void Send(const std::function<void(Response&)>& merge, const std::shared_ptr<Call>& self) {
+    SendBatch* const batch = SendBatch::Current();
     {
       absl::MutexLock lock(&mu_);
       if (final_status_.has_value()) return;
       merge(pending_);
+      const bool is_first = !has_pending_;
       has_pending_ = true;
       pending_bytes_.reset();
       if (write_in_flight_) return;
+      if (batch == nullptr) {
+        TakePending();
+      } else if (!is_first) {
+        return;  // whoever was first has told the batch
+      }
+    }
+    if (batch != nullptr) return batch->Add([self] { self->Flush(); });
+    this->StartWrite(&writing_);
+    Started();
+  }
+
+  // Writes what a batch has held back, unless that has happened.
+  void Flush() {
+    {
+      absl::MutexLock lock(&mu_);
+      if (!has_pending_ || write_in_flight_) return;
       TakePending();
     }
     this->StartWrite(&writing_);
@@ -252,7 +271,7 @@ void ServerStream<Request, Response>::Start(Callbacks callbacks) {
 
 template <typename Request, typename Response>
 void ServerStream<Request, Response>::Send(const std::function<void(Response&)>& merge) {
-  call_->Send(merge);
+  call_->Send(merge, call_);
 }
 
 template <typename Request, typename Response>

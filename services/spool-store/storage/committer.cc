@@ -153,9 +153,16 @@ void Committer::Commit(std::vector<std::unique_ptr<Operation>>& operations) {
     if (hooks_.observe && context_.batch_.Count() > 0) {
       hooks_.observe(end - begin, absl::Now() - start, FromRocks(status));
     }
-    for (size_t i = begin; i < end; ++i) {
-      operations[i]->Answer();
-      operations[i] = nullptr;
+    const auto answer = [&operations, begin, end] {
+      for (size_t i = begin; i < end; ++i) {
+        operations[i]->Answer();
+        operations[i] = nullptr;
+      }
+    };
+    if (hooks_.around_answers) {
+      hooks_.around_answers(answer);
+    } else {
+      answer();
     }
     begin = end;
   }

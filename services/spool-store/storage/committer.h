@@ -12,6 +12,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
@@ -77,6 +78,8 @@ class Committer {
     absl::Mutex* mu = nullptr;            // held over all Apply calls of a batch
     std::function<void()> after_apply;    // called with it held
     std::function<void()> before_answer;  // without
+    // Calls its argument, which answers all operations of a batch; empty: that is done directly.
+    std::function<void(absl::FunctionRef<void()>)> around_answers;
     // A batch of so many operations was written, or not, in so much time.
     std::function<void(size_t operations, absl::Duration, const absl::Status&)> observe;
   };

@@ -42,6 +42,7 @@ class CommitterTest : public testing::Test {
     database_ = *std::move(database);
     Committer::Hooks hooks;
     hooks.mu = &mu_;
+    hooks.around_answers = around_answers_;
     hooks.observe = [this](size_t operations, absl::Duration, const absl::Status&) {
       operations_ += operations;
       ++batches_;
@@ -57,6 +58,7 @@ class CommitterTest : public testing::Test {
 
   TemporaryDirectory directory_;
   absl::Mutex mu_;
+  std::function<void(absl::FunctionRef<void()>)> around_answers_;
   std::atomic<size_t> operations_ = 0;
   std::atomic<size_t> batches_ = 0;
   std::unique_ptr<Database> database_;
@@ -79,6 +81,21 @@ TEST_F(CommitterTest, EverythingSubmittedIsWrittenAndAnsweredOnce) {
   EXPECT_EQ(answered, 800);
   EXPECT_EQ(operations_, 800u);
   EXPECT_LE(batches_, 800u);
+}
+
+TEST_F(CommitterTest, AnswersOfABatchAreGivenTogether) {
+  std::atomic<int> answered = 0;
+  std::atomic<int> rounds = 0;
+  around_answers_ = [&](absl::FunctionRef<void()> answer) {
+    const int before = answered;
+    answer();
+    if (answered > before) ++rounds;
+  };
+  Open();
+  for (int i = 0; i < 500; ++i) committer_->Submit(std::make_unique<Put>("key", &answered));
+  committer_ = nullptr;
+  EXPECT_EQ(answered, 500);
+  EXPECT_EQ(static_cast<size_t>(rounds), batches_);
 }
 
 TEST_F(CommitterTest, OperationsSeeWhatEarlierOnesOfTheirBatchWrote) {

@@ -144,6 +144,7 @@ class RocksStoreImpl : public RocksStore {
   Committer::Hooks MakeHooks() {
     Committer::Hooks hooks;
     hooks.after_apply = [this]() ABSL_NO_THREAD_SAFETY_ANALYSIS { desk_.Wake(); };
+    hooks.around_answers = options_.around_answers;
     hooks.observe = [this](size_t operations, absl::Duration duration, const absl::Status& status) {
       engine_.metrics.commit_duration->Observe(absl::ToDoubleSeconds(duration));
       engine_.metrics.commit_operations->Observe(static_cast<double>(operations));

@@ -3,9 +3,11 @@
 #define TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_ROCKS_STORE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
@@ -32,6 +34,9 @@ class RocksStore : public Store {
     absl::Duration tick = absl::Milliseconds(200);
     // Memory for content before it is written to files; small ones make tests write files.
     size_t write_buffer_bytes = 64 << 20;
+    // Calls its argument once, which runs the callbacks of all that one write has made durable; for
+    // sending these answers together. Empty: that is done directly.
+    std::function<void(absl::FunctionRef<void()>)> around_answers;
     rocksdb::Env* env_for_test = nullptr;  // the files; must outlive the store
   };
 

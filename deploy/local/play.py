@@ -159,8 +159,8 @@ def compare(who, sent, postfix):
 
 
 def show(what):
-    say(f"  $ deploy/local/show.py {what}")
-    subprocess.run(["/usr/bin/python3", TOP / "deploy/local/show.py", what], check=True)
+    say(f"  $ turnpikectl {what}")
+    subprocess.run([binary("turnpikectl"), "--config", RUN / "turnpike.yaml", what], check=True)
 
 
 def show_metrics():
@@ -249,7 +249,8 @@ def keep(processes, peers):
     say(f"""
 Everything goes on running. To talk to it:
   swaks --server 127.0.0.1:2525 --from you@elsewhere.example --to crew@harbour.example
-  deploy/local/show.py queues            (also: gateways, deliveries)
+  export TURNPIKE_CONFIG={RUN / 'turnpike.yaml'}
+  {binary('turnpikectl')} queues   (also: gateways, messages; docs/turnpikectl.md)
   fetchmail -N -v --fetchmailrc build/run/fetchmail/fetchmailrc
   curl http://127.0.0.1:7204/metrics     (7201 to 7205: the five services)
   tail -f build/run/*.log

@@ -12,7 +12,7 @@ echo "Building the five services (the first time takes about ten minutes) ..."
 read -r -a bazel <<<"${BAZEL:-bazel}"
 "${bazel[@]}" build \
   //services/spool-store //services/auth-service //services/gateway-dequeue \
-  //services/smtp-frontend //services/outbound-delivery
+  //services/smtp-frontend //services/outbound-delivery //services/turnpikectl
 if [[ -n "${KEEP:-}" ]]; then
   exec /usr/bin/python3 deploy/local/play.py --keep
 fi

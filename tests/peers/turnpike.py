@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import subprocess
 import urllib.request
 
 import yaml
@@ -19,6 +20,12 @@ def binary(service):
     if folder:
         return pathlib.Path(folder) / service
     return TOP / "bazel-bin" / "services" / service / service
+
+
+def ctl(*words, stdin="", timeout=60, env=None):
+    """Runs turnpikectl; the finished process, with text of both streams."""
+    return subprocess.run([binary("turnpikectl"), *map(str, words)], input=stdin, text=True,
+                          capture_output=True, timeout=timeout, env={**os.environ, **(env or {})})
 
 
 class _PlainDumper(yaml.SafeDumper):
@@ -127,6 +134,16 @@ class Turnpike:
             if series == name and all(f'{key}="{val}"' in rest for key, val in labels.items()):
                 total += float(value)
         return total
+
+    def ctl(self, *words, stdin="", timeout=60):
+        """Runs turnpikectl on these services; the finished process, with text of both streams."""
+        return ctl("--config", self.config, *words, stdin=stdin, timeout=timeout)
+
+    def ctl_json(self, *words):
+        """What a turnpikectl command that succeeds answers, from JSON."""
+        result = self.ctl(*words, "--output", "json")
+        assert result.returncode == 0, result
+        return json.loads(result.stdout)
 
     def kill(self, service):
         self.processes[service].kill()

@@ -13,6 +13,7 @@ SERVICES = (
     "outbound-delivery",
     "smtp-frontend",
     "spool-store",
+    "turnpikectl",
 )
 
 # Files that are not ours to rule on: glue in the shape that Bazel's own tools want.

@@ -1,0 +1,192 @@
+// Looking at messages: `message list|describe|cat`. (DL-43)
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "protos/turnpike/spool/v1/spool.pb.h"
+#include "services/common/base/status_macros.h"
+#include "services/turnpikectl/commands/all_commands.h"
+#include "services/turnpikectl/commands/context.h"
+#include "services/turnpikectl/commands/delivery_changes.h"
+#include "services/turnpikectl/commands/listing.h"
+#include "services/turnpikectl/core/message_value.h"
+#include "services/turnpikectl/core/text.h"
+#include "services/turnpikectl/core/waiting.h"
+
+namespace turnpike::ctl {
+namespace {
+
+namespace v1 = spool::v1;
+
+const View& MessageView() {
+  static const auto* const kView =
+      new View{.name = "delivery_id",
+               .columns = {{"ID", "delivery_id"},
+                           {"QUEUE", "queue"},
+                           {"STATE", "state"},
+                           {"AGE", "received_time", Format::kAge},
+                           {"SIZE", "content_bytes", Format::kBytes},
+                           {"TRIES", "attempts"},
+                           {"NEXT", "next_attempt_time", Format::kUntil},
+                           {"SENDER", "envelope.return_path", Format::kAddress},
+                           {"RECIPIENTS", "recipients.address", Format::kAddress},
+                           {"LAST TRY", "last_attempt_time", Format::kAge, true},
+                           {"UNKNOWN", "outcome_unknown", Format::kText, true},
+                           {"CLIENT", "client.address", Format::kText, true},
+                           {"ACCOUNT", "client.account", Format::kText, true},
+                           {"WORKER", "worker", Format::kText, true},
+                           {"MESSAGE", "message_id", Format::kText, true}},
+               .fields = {{"Delivery", "delivery_id"},
+                          {"Message", "message_id"},
+                          {"Queue", "queue"},
+                          {"State", "state"},
+                          {"Why", "why"},
+                          {"Sender", "envelope.return_path", Format::kAddress},
+                          {"Size", "content_bytes", Format::kBytes},
+                          {"Received", "received_time", Format::kTime},
+                          {"  from", "client.address"},
+                          {"  named", "client.helo"},
+                          {"  by", "client.protocol"},
+                          {"  account", "client.account"},
+                          {"  listener", "client.listener"},
+                          {"Attempts", "attempts"},
+                          {"Last attempt", "last_attempt_time", Format::kTime},
+                          {"Next attempt", "next_attempt_time", Format::kTime},
+                          {"Outcome unknown", "outcome_unknown"},
+                          {"Worker", "worker"},
+                          {"Body", "envelope.body_type"},
+                          {"SMTPUTF8", "envelope.smtputf8"},
+                          {"Require TLS", "envelope.require_tls"},
+                          {"DSN returns", "envelope.dsn_return"},
+                          {"DSN id", "envelope.dsn_envelope_id"}},
+               .sections = {{"Recipients",
+                             "recipients",
+                             {{"ADDRESS", "address", Format::kAddress},
+                              {"DSN NOTIFY", "dsn_notify"},
+                              {"DSN ORIGINAL", "dsn_original_recipient"}}},
+                            {"Last answers",
+                             "last_outcomes",
+                             {{"RECIPIENT", "index"},
+                              {"OUTCOME", "disposition"},
+                              {"HOST", "host"},
+                              {"REPLY", "reply", Format::kReply}}}}};
+  return *kView;
+}
+
+absl::Status ListMessages(const Invocation& invocation, Context& context) {
+  TURNPIKE_ASSIGN_OR_RETURN(const int64_t limit,
+                            invocation.Number("--limit", 1000, 0, 1'000'000'000));
+  TURNPIKE_ASSIGN_OR_RETURN(v1::ListDeliveriesRequest request, ReadFilter(invocation));
+  v1::ListDeliveriesResponse response;
+  return PrintListing(
+      context, MessageView(),
+      {"turnpike.spool.v1.SpoolService.ListDeliveries", "deliveries", request, response}, limit);
+}
+
+absl::StatusOr<v1::Delivery> GetDelivery(Context& context, uint64_t id) {
+  v1::GetDeliveryRequest request;
+  request.set_delivery_id(id);
+  v1::GetDeliveryResponse response;
+  TURNPIKE_RETURN_IF_ERROR(
+      context.caller().Call("turnpike.spool.v1.SpoolService.GetDelivery", request, response));
+  return std::move(*response.mutable_delivery());
+}
+
+absl::Status DescribeMessages(const Invocation& invocation, Context& context) {
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids,
+                            ReadIds(context, invocation.All("ID")));
+  for (const uint64_t id : ids) {
+    TURNPIKE_ASSIGN_OR_RETURN(const v1::Delivery delivery, GetDelivery(context, id));
+    Value value = ToValue(delivery);
+    value.Set("why", WhyItWaits(delivery, context.printer().now()));
+    if (context.printer().is_for_people() && id != ids.front()) context.printer().Text("\n");
+    context.printer().One(MessageView(), value);
+  }
+  return absl::OkStatus();
+}
+
+// Where the header ends in what has been read so far: behind the empty line.
+size_t EndOfHeader(absl::string_view content) {
+  const size_t end = content.find("\r\n\r\n");
+  return end == absl::string_view::npos ? end : end + 4;
+}
+
+absl::Status PrintContent(Context& context, const std::string& message_id, bool only_header) {
+  v1::ReadContentRequest request;
+  request.set_message_id(message_id);
+  v1::ReadContentResponse response;
+  std::string content;
+  const bool is_shown = context.out_is_terminal();
+  // Kept back as a whole only where it must be looked at.
+  const auto on_piece = [&] {
+    content += response.data();
+    if (only_header && EndOfHeader(content) != std::string::npos) return false;
+    if (!only_header && !is_shown) context.printer().Text(std::exchange(content, ""));
+    return true;
+  };
+  TURNPIKE_RETURN_IF_ERROR(context.caller().Read("turnpike.spool.v1.SpoolService.ReadContent",
+                                                 request, response, on_piece));
+  if (only_header) content.resize(std::min(EndOfHeader(content), content.size()));
+  context.printer().Text(is_shown ? PrintableLines(content) : content);
+  return absl::OkStatus();
+}
+
+absl::Status CatMessages(const Invocation& invocation, Context& context) {
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids,
+                            ReadIds(context, invocation.All("ID")));
+  for (const uint64_t id : ids) {
+    TURNPIKE_ASSIGN_OR_RETURN(const v1::Delivery delivery, GetDelivery(context, id));
+    TURNPIKE_RETURN_IF_ERROR(
+        PrintContent(context, delivery.message_id(), invocation.Has("--headers")));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Flag> ListFlags() {
+  std::vector<Flag> flags = FilterFlags();
+  flags.push_back(LimitFlag());
+  return flags;
+}
+
+Argument IdArgument() {
+  return {.name = "ID",
+          .help =
+              "deliveries: numbers as `turnpikectl messages` shows them, a message's UUID for "
+              "all of its deliveries, or `-` for ids on standard input",
+          .is_many = true,
+          .completed_by = "message list"};
+}
+
+}  // namespace
+
+std::vector<Command> MessageCommands() {
+  return {
+      {.path = "message list",
+       .summary = "the deliveries in the spool",
+       .details =
+           "Lists deliveries: the part of a message that goes to one queue. Of one queue: by "
+           "state, oldest first; of all: oldest first. -o name gives ids for other commands.",
+       .flags = ListFlags(),
+       .alias = "messages",
+       .run = ListMessages},
+      {.path = "message describe",
+       .summary = "all about a delivery, and why it waits",
+       .details = "Shows deliveries with envelope and history: what each waits for, what the last "
+                  "host answered, when it is tried again.",
+       .arguments = {IdArgument()},
+       .run = DescribeMessages},
+      {.path = "message cat",
+       .summary = "print a message's content",
+       .details =
+           "Prints the content as it goes out, octet for octet; on a terminal with everything "
+           "that could steer it made visible.",
+       .arguments = {IdArgument()},
+       .flags = {{.name = "--headers", .value = "", .help = "only the header"}},
+       .run = CatMessages},
+  };
+}
+
+}  // namespace turnpike::ctl

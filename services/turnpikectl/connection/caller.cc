@@ -1,0 +1,172 @@
+#include "services/turnpikectl/connection/caller.h"
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/message.h>
+#include <grpcpp/channel.h>
+#include <grpcpp/client_context.h>
+#include <grpcpp/completion_queue.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/impl/codegen/proto_utils.h>
+
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "services/common/base/check.h"
+#include "services/common/base/status_macros.h"
+#include "services/common/rpc/channel.h"
+#include "services/common/rpc/status.h"
+#include "services/turnpikectl/core/text.h"
+
+namespace turnpike::ctl {
+namespace {
+
+using google::protobuf::DescriptorPool;
+using google::protobuf::Message;
+using google::protobuf::MethodDescriptor;
+using Stub = grpc::TemplatedGenericStub<Message, Message>;
+
+// `/turnpike.spool.v1.SpoolService/ListQueues`
+std::string PathOf(absl::string_view method, const Message& request, const Message& response) {
+  const MethodDescriptor* descriptor =
+      DescriptorPool::generated_pool()->FindMethodByName(std::string(method));
+  TURNPIKE_CHECK(descriptor != nullptr);
+  TURNPIKE_CHECK(descriptor->input_type() == request.GetDescriptor());
+  TURNPIKE_CHECK(descriptor->output_type() == response.GetDescriptor());
+  return absl::StrCat("/", descriptor->service()->full_name(), "/", descriptor->name());
+}
+
+// gRPC's own words when nobody is there, which the services do not use.
+bool IsNotReached(absl::string_view text) {
+  for (const char* words : {"all backends failing", "Failed to connect", "failed to connect",
+                            "DNS resolution failed", "empty address list"}) {
+    if (absl::StrContains(text, words)) return true;
+  }
+  return false;
+}
+
+// The reason within what gRPC says about it: `…; last error: UNKNOWN: ipv4:…: Connection refused`.
+std::string ReasonIn(const std::string& text) {
+  constexpr absl::string_view kBefore = "last error: UNKNOWN: ";
+  const size_t begin = text.find(kBefore.data());
+  return begin == std::string::npos ? text : text.substr(begin + kBefore.size());
+}
+
+// What to do about an error, for what the service's own words do not say.
+std::string Explain(const absl::Status& status, const ServiceInfo& service,
+                    const std::string& target, absl::Duration timeout) {
+  const std::string where = absl::StrCat(service.name, " at ", target);
+  const std::string said = Printable(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kUnavailable:
+      if (IsNotReached(said)) {
+        return absl::StrCat("cannot reach ", where, ": ", ReasonIn(said), "; is it running? ",
+                            service.flag, " or ", service.key, " says where it is");
+      }
+      return absl::StrCat(where, " cannot do it now: ", said, "; try again");
+    case absl::StatusCode::kDeadlineExceeded:
+      return absl::StrCat("no answer within ", absl::FormatDuration(timeout), " from ", where,
+                          "; it may have been done all the same: look before you repeat it, and "
+                          "give it longer with --timeout");
+    case absl::StatusCode::kUnimplemented:
+      return absl::StrCat(where, " does not know this request: it is of another version");
+    default:
+      return absl::StrCat(said.empty() ? absl::StatusCodeToString(status.code()) : said, " (",
+                          where, ")");
+  }
+}
+
+}  // namespace
+
+struct Caller::Place {
+  const ServiceInfo& service;
+  std::string target;
+  std::shared_ptr<grpc::Channel> channel;
+
+  absl::Status Annotate(const grpc::Status& status, absl::Duration timeout) const {
+    if (status.ok()) return absl::OkStatus();
+    const absl::Status plain = rpc::FromGrpc(status);
+    return absl::Status(plain.code(), Explain(plain, service, target, timeout));
+  }
+};
+
+Caller::Caller(Targets targets, absl::Duration timeout)
+    : targets_(std::move(targets)), timeout_(timeout) {}
+
+Caller::~Caller() = default;
+
+absl::StatusOr<std::vector<std::string>> Caller::TargetsOf(absl::string_view method) {
+  return targets_.Of(ServiceOfMethod(method));
+}
+
+absl::StatusOr<Caller::Place> Caller::Find(absl::string_view method, const std::string& target) {
+  Place place = {.service = ServiceOfMethod(method), .target = target, .channel = nullptr};
+  if (place.target.empty()) {
+    TURNPIKE_ASSIGN_OR_RETURN(const std::vector<std::string> targets, TargetsOf(method));
+    place.target = targets.front();
+  }
+  std::shared_ptr<grpc::Channel>& channel = channels_[place.target];
+  if (channel == nullptr) channel = rpc::CreateChannel(place.target);
+  place.channel = channel;
+  return place;
+}
+
+absl::Status Caller::Call(absl::string_view method, const Message& request, Message& response,
+                          const Options& options) {
+  const std::string path = PathOf(method, request, response);
+  TURNPIKE_ASSIGN_OR_RETURN(const Place place, Find(method, options.target));
+  const absl::Duration timeout = options.timeout.value_or(timeout_);
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+  Stub stub(place.channel);
+  grpc::Status status;
+  absl::Notification done;
+  stub.UnaryCall(&context, path, grpc::StubOptions(), &request, &response,
+                 [&status, &done](grpc::Status result) {
+                   status = std::move(result);
+                   done.Notify();
+                 });
+  done.WaitForNotification();
+  return place.Annotate(status, timeout);
+}
+
+absl::Status Caller::Read(absl::string_view method, const Message& request, Message& response,
+                          const std::function<bool()>& on_response) {
+  const std::string path = PathOf(method, request, response);
+  TURNPIKE_ASSIGN_OR_RETURN(const Place place, Find(method, ""));
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
+  grpc::CompletionQueue queue;
+  Stub stub(place.channel);
+  const auto call = stub.PrepareCall(&context, path, &queue);
+  // Nothing is ever under way twice, so that the next event is that of the last request.
+  const auto wait = [&queue] {
+    void* tag = nullptr;
+    bool ok = false;
+    return queue.Next(&tag, &ok) && ok;
+  };
+  call->StartCall(nullptr);
+  bool goes_on = wait();
+  if (goes_on) {
+    call->WriteLast(request, grpc::WriteOptions(), nullptr);
+    goes_on = wait();
+  }
+  bool is_wanted = true;
+  while (goes_on && is_wanted) {
+    call->Read(&response, nullptr);
+    goes_on = wait();
+    if (goes_on) is_wanted = on_response();
+  }
+  if (!is_wanted) context.TryCancel();
+  grpc::Status status;
+  call->Finish(&status, nullptr);
+  wait();
+  queue.Shutdown();
+  while (wait()) {
+  }
+  return is_wanted ? place.Annotate(status, timeout_) : absl::OkStatus();
+}
+
+}  // namespace turnpike::ctl

@@ -1,0 +1,71 @@
+// Calls to the services, by the names of their RPCs, with errors that say what happened, where, and
+// what to do.
+#ifndef TURNPIKE_SERVICES_TURNPIKECTL_CONNECTION_CALLER_H_
+#define TURNPIKE_SERVICES_TURNPIKECTL_CONNECTION_CALLER_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "services/turnpikectl/connection/targets.h"
+
+namespace google::protobuf {
+class Message;
+}
+namespace grpc {
+class Channel;
+}
+
+namespace turnpike::ctl {
+
+// Blocks; thread-compatible.
+class Caller {
+ public:
+  struct Options {
+    std::string target = {};                     // empty: the first
+    std::optional<absl::Duration> timeout = {};  // unset: the constructor's
+  };
+
+  // Calls give up after `timeout`.
+  Caller(Targets targets, absl::Duration timeout);
+  ~Caller();
+
+  // `method`: `turnpike.spool.v1.SpoolService.ListQueues`, whose messages `request` and `response`
+  // are; dies otherwise. Errors keep the service's code. UNAVAILABLE: not reached, or it says so
+  // itself; DEADLINE_EXCEEDED: the call may have been done.
+  absl::Status Call(absl::string_view method, const google::protobuf::Message& request,
+                    google::protobuf::Message& response, const Options& options);
+  absl::Status Call(absl::string_view method, const google::protobuf::Message& request,
+                    google::protobuf::Message& response) {
+    return Call(method, request, response, Options());
+  }
+
+  // The same for a method that answers with a stream: `on_response` gets each message, in
+  // `response`, until it returns false.
+  absl::Status Read(absl::string_view method, const google::protobuf::Message& request,
+                    google::protobuf::Message& response, const std::function<bool()>& on_response);
+
+  Targets& targets() { return targets_; }
+  // Where the service of a method is: several where several were named.
+  absl::StatusOr<std::vector<std::string>> TargetsOf(absl::string_view method);
+
+ private:
+  struct Place;  // of one call
+
+  absl::StatusOr<Place> Find(absl::string_view method, const std::string& target);
+
+  Targets targets_;
+  const absl::Duration timeout_;
+  std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;  // by target
+};
+
+}  // namespace turnpike::ctl
+
+#endif  // TURNPIKE_SERVICES_TURNPIKECTL_CONNECTION_CALLER_H_

@@ -61,7 +61,6 @@ void Receive(Receiver& receiver, asio::io_context& target, const asio::ip::tcp& 
     close(number);
     return;
   }
-  socket.set_option(asio::ip::tcp::no_delay(true), error);
   receiver.on_socket(std::move(socket));
 }
 

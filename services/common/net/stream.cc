@@ -37,10 +37,8 @@ absl::string_view NextRecord(absl::string_view bytes, bool one_line_per_record) 
 // they wait.
 class Stream::Impl {
  public:
-  explicit Impl(asio::ip::tcp::socket socket)
-      : socket_(std::make_shared<StreamSocket>(std::move(socket))) {
-    RememberEndpoints();
-  }
+  Impl(asio::ip::tcp::socket socket, asio::ip::tcp::endpoint remote)
+      : socket_(std::make_shared<StreamSocket>(std::move(socket))), remote_(std::move(remote)) {}
 
   static asio::awaitable<absl::StatusOr<std::unique_ptr<Stream>>> Connect(
       asio::ip::tcp::endpoint endpoint, asio::ip::address source, absl::Time deadline) {
@@ -48,7 +46,7 @@ class Stream::Impl {
     auto stream = std::make_unique<Stream>(std::move(socket));
     absl::Status connected = co_await stream->impl_->socket_->Connect(endpoint, source, deadline);
     if (!connected.ok()) co_return connected;
-    stream->impl_->RememberEndpoints();
+    stream->impl_->remote_ = endpoint;
     co_return stream;
   }
 
@@ -146,21 +144,16 @@ class Stream::Impl {
 
   StreamSocket& socket() { return *socket_; }
   const std::shared_ptr<StreamSocket>& shared_socket() { return socket_; }
-  void set_remote(const asio::ip::tcp::endpoint& remote) { remote_ = remote; }
   bool has_tls() const { return tls_ != nullptr; }
   const TlsFacts& tls_facts() const { return has_tls() ? tls_facts_ : NoTlsFacts(); }
   void set_one_line_per_record(bool value) { one_line_per_record_ = value; }
   const asio::ip::tcp::endpoint& remote() const { return remote_; }
-  const asio::ip::tcp::endpoint& local() const { return local_; }
-
- private:
-  void RememberEndpoints() {
+  asio::ip::tcp::endpoint local() const {
     asio::error_code ignored;
-    if (!socket_->socket().is_open()) return;
-    remote_ = socket_->socket().remote_endpoint(ignored);
-    local_ = socket_->socket().local_endpoint(ignored);
+    return socket_->socket().local_endpoint(ignored);
   }
 
+ private:
   // Sends all records that are gathered.
   static asio::awaitable<absl::Status> Flush(std::shared_ptr<Impl> self, absl::Time deadline) {
     while (true) {
@@ -203,15 +196,17 @@ class Stream::Impl {
   TlsFacts tls_facts_;
   bool one_line_per_record_ = false;
   asio::ip::tcp::endpoint remote_;
-  asio::ip::tcp::endpoint local_;
 };
 
-Stream::Stream(asio::ip::tcp::socket socket) : impl_(std::make_shared<Impl>(std::move(socket))) {}
+Stream::Stream(asio::ip::tcp::socket socket) {
+  asio::error_code ignored;
+  asio::ip::tcp::endpoint remote;
+  if (socket.is_open()) remote = socket.remote_endpoint(ignored);
+  impl_ = std::make_shared<Impl>(std::move(socket), std::move(remote));
+}
 
 Stream::Stream(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& remote)
-    : Stream(std::move(socket)) {
-  impl_->set_remote(remote);
-}
+    : impl_(std::make_shared<Impl>(std::move(socket), remote)) {}
 
 Stream::~Stream() { Close(); }
 

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -33,6 +34,8 @@ struct TlsFacts {
   std::string cipher;        // TLS_AES_256_GCM_SHA384
   std::string peer_subject;  // of the peer's certificate; empty without one
   bool peer_verified = false;
+  // The rfc822Names of a client's verified certificate (ServerFiles.client_authorities_file).
+  std::vector<std::string> client_addresses;
   bool is_resumed = false;               // an earlier session goes on, without a new key exchange
   std::string exporter_binding;          // RFC 9266 tls-exporter, 32 octets; TLS 1.3 only
   std::string server_end_point_binding;  // RFC 5929
@@ -42,7 +45,8 @@ class Stream {
  public:
   // Takes over an accepted or connected socket.
   explicit Stream(asio::ip::tcp::socket socket);
-  // The same, with whom it counts as connected to: a client behind a balancer.
+  // The same, with whom it counts as connected to: where that is known already, or is a client
+  // behind a balancer.
   Stream(asio::ip::tcp::socket socket, const asio::ip::tcp::endpoint& remote);
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
@@ -89,7 +93,7 @@ class Stream {
   asio::awaitable<void> CloseGracefully();
 
   asio::ip::tcp::endpoint remote_endpoint() const;  // as it was at construction
-  asio::ip::tcp::endpoint local_endpoint() const;
+  asio::ip::tcp::endpoint local_endpoint() const;   // the unspecified one once it is closed
   asio::any_io_executor executor() const;
 
  private:

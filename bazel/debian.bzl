@@ -15,6 +15,7 @@ _LIBRARIES = {
     "gsasl": ["libgsasl"],
     "gtest": ["gmock", "gtest"],
     "gtest_main": ["gmock_main", "gmock", "gtest"],
+    "ldap": ["ldap", "lber"],
     "libidn2": ["libidn2"],
     "libpq": ["libpq"],
     "nlohmann_json": ["nlohmann_json"],

@@ -11,6 +11,7 @@
 #include "grpcpp/impl/service_type.h"
 #include "prometheus/registry.h"
 #include "services/auth-service/core/site.h"
+#include "services/auth-service/gateways/gateway_gate.h"
 #include "services/auth-service/neighbours.h"
 #include "services/auth-service/rpc/explain.h"
 #include "services/auth-service/rpc/metrics.h"
@@ -21,7 +22,9 @@
 #include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/process/service_main.h"
+#include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
+#include "services/spool-store/client/rpc_spool.h"
 
 namespace turnpike::auth {
 namespace {
@@ -39,19 +42,31 @@ class AuthService : public process::Service {
   AuthService(const config::v1::Config& config, prometheus::Registry& registry)
       : metrics_(registry),
         pool_({.threads = config.auth().password_checks_max(),
-               .waiting_max = config.auth().password_checks_waiting_max()}) {}
+               .waiting_max = config.auth().password_checks_waiting_max()}),
+        spool_(
+            spool::RpcSpool::Create(rpc::CreateChannel(config.services().spool_store().target()))) {
+  }
+
+  ~AuthService() override {
+    server_ = nullptr;
+    spool_ = nullptr;  // its last callbacks still use the gate
+  }
 
   absl::Status Open(const config::v1::Config& config, prometheus::Registry& registry) {
     auto site = std::make_shared<const Site>(config);
     TURNPIKE_ASSIGN_OR_RETURN(neighbours_, Neighbours::Create(config, site, registry));
     TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
-                              ConfigDirectory::Create(config));
+                              ConfigDirectory::Create(config, neighbours_->directories()));
+    TURNPIKE_ASSIGN_OR_RETURN(gate_, GatewayGate::Create(config, *spool_, GatewayGate::Options()));
     auto parts = std::make_shared<const SessionParts>(
         SessionParts{.site = std::move(site),
                      .directory = std::move(directory),
                      .hostname = config.hostname(),
-                     .witnesses = {.recent_logins = neighbours_->recent_logins()},
+                     .witnesses = {.recent_logins = neighbours_->recent_logins(),
+                                   .sharing = neighbours_->sharing(),
+                                   .directories = neighbours_->directories()},
                      .screen = &neighbours_->screen(),
+                     .recipient_gate = gate_.get(),
                      .pool = pool_,
                      .metrics = metrics_,
                      .clock = base::Clock::System(),
@@ -86,6 +101,8 @@ class AuthService : public process::Service {
  private:
   Metrics metrics_;
   WorkPool pool_;
+  std::unique_ptr<spool::Spool> spool_;  // only asked about gateways that have a quota
+  std::unique_ptr<GatewayGate> gate_;
   std::unique_ptr<Neighbours> neighbours_;
   std::unique_ptr<Explainer> explainer_;
   std::unique_ptr<grpc::Service> admin_;

@@ -5,9 +5,12 @@
 
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "protos/turnpike/config/v1/config.pb.h"
+#include "services/auth-service/core/account_directory.h"
+#include "services/auth-service/core/address_sharing.h"
 #include "services/auth-service/core/recent_logins.h"
 #include "services/auth-service/core/screen.h"
 #include "services/auth-service/core/site.h"
@@ -26,7 +29,7 @@ namespace turnpike::auth {
 class Neighbours {
  public:
   // `config` is complete and checked. The registry outlives this. UNAVAILABLE when
-  // auth.pop_before_smtp.policy_listen cannot be bound.
+  // auth.pop_before_smtp.policy_listen cannot be bound; INTERNAL when TLS cannot be set up.
   static absl::StatusOr<std::unique_ptr<Neighbours>> Create(const config::v1::Config& config,
                                                             std::shared_ptr<const Site> site,
                                                             prometheus::Registry& registry);
@@ -34,6 +37,8 @@ class Neighbours {
 
   Screen& screen();
   RecentLogins* recent_logins();  // null: auth.pop_before_smtp is off
+  AddressSharing* sharing();      // null: no domain_sharing.hosts
+  std::vector<AccountDirectory*> directories();
 
   // For as long as this lives.
   std::unique_ptr<grpc::Service> MakeAdminService(

@@ -14,6 +14,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/synchronization/mutex.h"
 #include "prometheus/counter.h"
+#include "services/auth-service/store/expiring_cache.h"
 #include "services/common/net/io_threads.h"
 #include "services/common/observe/log.h"
 #include "services/common/smtp/address.h"
@@ -26,7 +27,7 @@ class SharedDomains::Impl {
       : options_(std::move(options)),
         metrics_(metrics),
         clock_(clock),
-        cache_(options_.cache),
+        cache_(options_.cache_entries_max),
         threads_(std::make_unique<net::IoThreads>(1)) {}
 
   ~Impl() {
@@ -124,7 +125,9 @@ class SharedDomains::Impl {
     Waiters waiters;
     {
       absl::MutexLock lock(&mu_);
-      cache_.Add(question.key, is_found, clock_.Now());
+      const absl::Time now = clock_.Now();
+      cache_.Add(question.key, is_found, now,
+                 now + (is_found ? options_.found_time : options_.not_found_time));
       const auto open = questions_.find(question.key);
       if (open != questions_.end()) {
         waiters = std::move(open->second);
@@ -142,7 +145,7 @@ class SharedDomains::Impl {
   SharingMetrics& metrics_;
   const base::Clock& clock_;
   absl::Mutex mu_;
-  AnswerCache cache_ ABSL_GUARDED_BY(mu_);
+  ExpiringCache<bool> cache_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, Waiters> questions_ ABSL_GUARDED_BY(mu_);
   std::unique_ptr<net::IoThreads> threads_;
 };

@@ -9,10 +9,9 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
-#include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "services/auth-service/core/address_sharing.h"
 #include "services/auth-service/sharing/address_probe.h"
-#include "services/auth-service/sharing/answer_cache.h"
 #include "services/auth-service/sharing/metrics.h"
 #include "services/common/base/clock.h"
 
@@ -26,7 +25,9 @@ class SharedDomains : public AddressSharing {
   struct Options {
     std::vector<ProbeTarget> hosts;
     ProbeOptions probe;
-    AnswerCache::Options cache;
+    absl::Duration found_time;      // how long "found" is remembered; 0: not at all
+    absl::Duration not_found_time;  // the same for "not found"
+    size_t cache_entries_max = 100'000;
     // Addresses asked about at one time; further ones count as not found.
     size_t questions_max = 50;
   };

@@ -82,7 +82,8 @@ class SharedDomainsTest : public testing::Test {
   SharedDomains::Options Options(std::vector<ProbeTarget> hosts) {
     return {.hosts = std::move(hosts),
             .probe = {.host_name = "us.example", .timeout = absl::Seconds(20)},
-            .cache = {absl::Minutes(10), absl::Minutes(1), 100}};
+            .found_time = absl::Minutes(10),
+            .not_found_time = absl::Minutes(1)};
   }
 
   static bool Find(SharedDomains& domains, const char* address) {
@@ -145,7 +146,7 @@ TEST_F(SharedDomainsTest, ServerThatDoesNotAnswerCountsAsNotFound) {
              "C: RCPT TO:<ann@b.example>\nS: 450 later\nC: QUIT",
              "S: 220 hi\nC: EHLO us.example\nS: 250 hi\nC: MAIL FROM:<>\nS: 550 not you\nC: QUIT"});
   SharedDomains::Options options = Options({peer.target()});
-  options.cache.not_found_time = absl::ZeroDuration();
+  options.not_found_time = absl::ZeroDuration();
   SharedDomains domains(std::move(options), metrics_, clock_);
   for (int i = 1; i <= 4; ++i) {
     EXPECT_FALSE(Find(domains, "ann@b.example"));

@@ -12,6 +12,9 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
+#include "services/common/config/validate_auth.h"
+#include "services/common/config/validate_delivery.h"
+#include "services/common/config/validate_gateways.h"
 #include "services/common/config/value.h"
 
 namespace turnpike::config {
@@ -196,11 +199,12 @@ class Validator {
     for (const absl::string_view line : VerifierLines(password)) {
       const bool is_known =
           absl::StartsWith(line, "{PLAIN}") || absl::StartsWith(line, "{CRAM-MD5}") ||
-          absl::StartsWith(line, "$argon2id$") || absl::StartsWith(line, "SCRAM-SHA-256$");
+          absl::StartsWith(line, "$argon2id$") || absl::StartsWith(line, "SCRAM-SHA-256$") ||
+          absl::StartsWith(line, "SCRAM-SHA-1$");
       if (is_known) continue;
       Error(key,
             "has an unknown form; begin a line with `{PLAIN}` for a password in clear, or with "
-            "`$argon2id$`, `SCRAM-SHA-256$` or `{CRAM-MD5}` for a verifier");
+            "`$argon2id$`, `SCRAM-SHA-256$`, `SCRAM-SHA-1$` or `{CRAM-MD5}` for a verifier");
       return;
     }
   }
@@ -337,6 +341,9 @@ class Validator {
 
 void ValidateConfig(const Places& places, v1::Config& config, Problems& problems) {
   Validator(places, config, problems).Run();
+  ValidateAuth(places, config, problems);
+  ValidateDelivery(places, config, problems);
+  ValidateGateways(places, config, problems);
 }
 
 }  // namespace turnpike::config

@@ -4,8 +4,7 @@
 #include <utility>
 
 #include "grpcpp/impl/codegen/service_type.h"
-#include "services/auth-service/client/caching_policy.h"
-#include "services/auth-service/client/rpc_policy.h"
+#include "services/auth-service/client/screening_policy.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/process/service_main.h"
@@ -33,8 +32,7 @@ Server::Clients ConnectTo(const config::v1::Config& config) {
       dequeue::RpcDequeue::Options{.begin_timeout = policy_timeout});
   // A stream of its own for each thread.
   clients.make_policy = [target = services.auth_service().target()] {
-    return std::make_unique<auth::CachingPolicy>(
-        std::make_unique<auth::RpcPolicy>(rpc::CreateChannel(target)), base::Clock::System());
+    return auth::CreateFrontendPolicy(rpc::CreateChannel(target), base::Clock::System());
   };
   return clients;
 }

@@ -12,7 +12,10 @@ CachingPolicy::CachingPolicy(std::unique_ptr<Policy> inner, const base::Clock& c
     : CachingPolicy(std::move(inner), clock, Options()) {}
 
 void CachingPolicy::Ask(v1::Question question, absl::Time deadline, AnswerCallback done) {
-  if (!question.has_connect() && !question.has_mail() && !question.has_rcpt()) {
+  // What is offered to a client with a certificate is for that client alone.
+  const bool is_certified =
+      question.has_connect() && question.facts().certificate_addresses_size() > 0;
+  if (is_certified || (!question.has_connect() && !question.has_mail() && !question.has_rcpt())) {
     inner_->Ask(std::move(question), deadline, std::move(done));
     return;
   }

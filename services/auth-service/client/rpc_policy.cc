@@ -114,11 +114,12 @@ void RpcPolicy::Impl::OnWritable(uint64_t generation) {
 }
 
 void RpcPolicy::Impl::OnAnswers(uint64_t generation, v1::AskResponse& response) {
+  if (response.has_screen() && options_.on_screen) options_.on_screen(response.screen());
   std::vector<Result> results;
   results.reserve(response.answers_size());
   {
     absl::MutexLock lock(&mu_);
-    if (generation == generation_) {
+    if (generation == generation_ && response.answers_size() > 0) {
       reopen_delay_ = options_.reopen_delay_min;
       reopen_time_ = absl::InfinitePast();
     }

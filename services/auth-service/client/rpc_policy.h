@@ -3,6 +3,7 @@
 #define TURNPIKE_SERVICES_AUTH_SERVICE_CLIENT_RPC_POLICY_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 
 #include "absl/time/time.h"
@@ -27,6 +28,8 @@ class RpcPolicy : public Policy {
     absl::Duration reopen_delay_min = absl::Milliseconds(50);  // doubles with each failure
     absl::Duration reopen_delay_max = absl::Seconds(1);
     size_t questions_max = 100'000;  // in flight; further ones fail with UNAVAILABLE
+    // Gets what the streams say about the screen, in order, on gRPC's threads. May be empty.
+    std::function<void(const v1::ScreenUpdate& update)> on_screen;
   };
 
   RpcPolicy(std::shared_ptr<grpc::Channel> channel, const Options& options);

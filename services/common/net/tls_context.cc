@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "services/common/net/tls_client_certificate.h"
 
 namespace turnpike::net {
 namespace {
@@ -108,6 +109,11 @@ absl::StatusOr<std::shared_ptr<const TlsContext>> TlsContext::ForServer(const Se
   constexpr unsigned char kSessionContext[] = "turnpike";
   SSL_CTX_set_session_id_context(context, kSessionContext, sizeof(kSessionContext) - 1);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
+  if (!files.client_authorities_file.empty()) {
+    absl::Status asked = CheckReadable(files.client_authorities_file);
+    if (asked.ok()) asked = AskForClientCertificate(context, files.client_authorities_file);
+    if (!asked.ok()) return asked;
+  }
   return *std::move(created);
 }
 

@@ -21,6 +21,9 @@ class TlsContext {
   struct ServerFiles {
     std::string certificate_file;  // PEM: the certificate, then its chain
     std::string key_file;          // PEM, without a password
+    // PEM: the authorities of client certificates that are asked for. Empty: none are. Clients
+    // without one are served all the same.
+    std::string client_authorities_file;
   };
   // Errors name the file: NOT_FOUND or PERMISSION_DENIED when it cannot be read, INVALID_ARGUMENT
   // when it holds something else, or when key and certificate do not match.

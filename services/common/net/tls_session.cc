@@ -16,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/net/ip.h"
 #include "services/common/net/stream_socket.h"
+#include "services/common/net/tls_client_certificate.h"
 #include "services/common/net/tls_context.h"
 
 namespace turnpike::net {
@@ -263,6 +264,10 @@ TlsFacts TlsSession::Facts() const {
   if (peer != nullptr) {
     facts.peer_subject = SubjectOf(peer);
     facts.peer_verified = context_->verifies_peer();  // or there would be no session
+    if (SSL_is_server(ssl_) == 1 && HasGoodClientCertificate(ssl_)) {
+      facts.peer_verified = true;
+      facts.client_addresses = Rfc822NamesOf(peer);
+    }
   }
   X509* const server = SSL_is_server(ssl_) == 1 ? SSL_get_certificate(ssl_) : peer;
   if (server != nullptr) facts.server_end_point_binding = EndPointBinding(server);

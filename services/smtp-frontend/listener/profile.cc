@@ -64,6 +64,7 @@ smtp::Capabilities OfferOf(const config::v1::Config& config, const config::v1::L
   offer.binary_mime = true;
   offer.help = true;
   offer.vrfy = true;
+  offer.require_tls = true;  // under TLS only [RFC8689 2]
   offer.size = true;
   offer.size_bytes_max = listener.message_bytes_max() > 0 ? listener.message_bytes_max()
                                                           : config.smtp().message_bytes_max();
@@ -87,9 +88,10 @@ absl::StatusOr<ListenerProfile> MakeProfile(const config::v1::Config& config,
   profile.options.errors_max = config.smtp().errors_max();
   profile.options.auth_failures_max = config.smtp().auth_failures_max();
   if (listener.has_tls()) {
-    absl::StatusOr<std::shared_ptr<const net::TlsContext>> tls =
-        net::TlsContext::ForServer({.certificate_file = listener.tls().certificate_file(),
-                                    .key_file = listener.tls().key_file()});
+    absl::StatusOr<std::shared_ptr<const net::TlsContext>> tls = net::TlsContext::ForServer(
+        {.certificate_file = listener.tls().certificate_file(),
+         .key_file = listener.tls().key_file(),
+         .client_authorities_file = listener.tls().client_authorities_file()});
     if (!tls.ok()) {
       return absl::Status(tls.status().code(),
                           absl::StrCat("listener ", listener.name(), ": ", tls.status().message()));

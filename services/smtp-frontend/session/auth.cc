@@ -52,10 +52,16 @@ asio::awaitable<void> Session::On(smtp::event::AuthCancelled) {
   EndAuth("aborted");
 }
 
-// Asked for only while it is not known what to offer. (Offers::WithoutPolicy)
+// AUTH where there is none on offer: the policy says how to answer that, and whether to go on.
 asio::awaitable<void> Session::On(smtp::event::UnofferedAuth) {
-  RefuseWith(smtp::kAuthUnavailable, "away");
-  co_return;
+  auth::v1::Question question;
+  question.mutable_auth_start();  // of no mechanism
+  const absl::StatusOr<auth::v1::Answer> answer = co_await Ask(std::move(question));
+  if (answer.ok() && answer->has_verdict() && !answer->verdict().accepted()) {
+    Refuse(answer->verdict());
+  } else {
+    RefuseWith(smtp::kAuthUnavailable, "away");
+  }
 }
 
 void Session::EndAuth(absl::string_view result) {

@@ -1,4 +1,5 @@
 // The beginning of a session, and HELO and EHLO.
+#include <memory>
 #include <utility>
 
 #include "prometheus/counter.h"
@@ -10,12 +11,20 @@
 namespace turnpike::frontend {
 
 asio::awaitable<void> Session::Open() {
+  if (is_collected_) {
+    engine_.emplace(std::make_shared<const smtp::ServerOptions>(listener_.options),
+                    smtp::ServerEngine::Start{.is_tls = facts_.tls()});
+    co_return;
+  }
   auth::v1::Question question;
   question.mutable_connect();
   const absl::StatusOr<auth::v1::Answer> answer = co_await Ask(std::move(question));
   const smtp::ServerEngine::Start start{.is_tls = facts_.tls()};
   if (answer.ok() && answer->has_offer()) {
-    engine_.emplace(environment_.offers->For(listener_, answer->offer()), start);
+    engine_.emplace(facts_.certificate_addresses_size() > 0
+                        ? Offers::ForOne(listener_, answer->offer())
+                        : environment_.offers->For(listener_, answer->offer()),
+                    start);
     co_return;
   }
   // The session goes on without an answer: each of its questions fails by itself, or does not.

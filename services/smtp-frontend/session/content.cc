@@ -15,7 +15,7 @@ constexpr size_t kReserveBytesMax = 16 * 1024;
 
 Content::Content(const SessionEnvironment& environment, base::MessageId id, std::string head,
                  size_t bytes_hint)
-    : environment_(environment), id_(id), sink_(std::move(head)) {
+    : environment_(environment), id_(id), sink_(std::move(head)), head_bytes_(sink_.size()) {
   sink_.reserve(sink_.size() + std::min(bytes_hint, kReserveBytesMax));
 }
 

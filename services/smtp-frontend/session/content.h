@@ -9,6 +9,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/common/base/message_id.h"
@@ -32,6 +33,9 @@ class Content {
 
   const base::MessageId& id() const { return id_; }
   std::string* sink() { return &sink_; }
+  // What has come in so far; only before the first Spill.
+  absl::string_view arrived() const { return absl::string_view(sink_).substr(head_bytes_); }
+  bool has_spilled() const { return spilled_bytes_ > 0; }
   // All of the content so far, with the head.
   size_t bytes() const { return spilled_bytes_ + sink_.size(); }
 
@@ -47,6 +51,7 @@ class Content {
   const SessionEnvironment& environment_;
   const base::MessageId id_;
   std::string sink_;
+  const size_t head_bytes_;
   size_t spilled_bytes_ = 0;
   bool is_over_ = false;  // committed, or dropped by the spool: nothing to take back
 };

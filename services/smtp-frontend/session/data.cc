@@ -1,7 +1,9 @@
 // DATA and BDAT: the content of a message, and the moment when it becomes ours.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "google/protobuf/util/time_util.h"
 #include "prometheus/counter.h"
@@ -12,6 +14,24 @@
 #include "services/smtp-frontend/session/session.h"
 
 namespace turnpike::frontend {
+namespace {
+
+constexpr size_t kHeaderBytesMax = 64 << 10;  // of auth.v1.Header
+static_assert(kHeaderBytesMax < Content::kSpillBytes);
+
+// The header section without the empty line that ends it. Nothing if it is too long to be asked
+// about. A message without that line is all header.
+std::optional<absl::string_view> FindHeaderSection(absl::string_view content, bool is_whole) {
+  if (absl::StartsWith(content, "\r\n")) return absl::string_view();
+  const size_t end = content.find("\r\n\r\n");
+  if (end == absl::string_view::npos && !is_whole) return std::nullopt;
+  const absl::string_view header =
+      end == absl::string_view::npos ? content : content.substr(0, end + 2);
+  if (header.size() > kHeaderBytesMax) return std::nullopt;
+  return header;
+}
+
+}  // namespace
 
 asio::awaitable<void> Session::On(smtp::event::ContentStart) {
   stage_ = Stage::kData;
@@ -24,10 +44,37 @@ asio::awaitable<void> Session::On(smtp::event::ContentStart) {
   co_return;
 }
 
+asio::awaitable<std::optional<Session::HeaderRefusal>> Session::CheckHeader(bool is_whole) {
+  if (!wants_header_ || content_->has_spilled()) co_return std::nullopt;
+  wants_header_ = false;
+  const std::optional<absl::string_view> header = FindHeaderSection(content_->arrived(), is_whole);
+  if (!header.has_value()) co_return HeaderRefusal{smtp::kHeaderTooBig, "header"};
+  auth::v1::Question question;
+  question.mutable_header()->set_return_path(transaction_->return_path());
+  question.mutable_header()->set_header(header->data(), header->size());
+  const absl::StatusOr<auth::v1::Answer> answer = co_await Ask(std::move(question));
+  if (!answer.ok() || !answer->has_verdict()) {
+    co_return HeaderRefusal{smtp::kTemporaryFailure, "away"};
+  }
+  const auth::v1::Verdict& verdict = answer->verdict();
+  if (verdict.accepted()) co_return std::nullopt;
+  smtp::Reply reply = ReplyFromProto(verdict.reply());
+  if (!reply.is_transient() && !reply.is_permanent()) reply = smtp::kTemporaryFailure;
+  co_return HeaderRefusal{std::move(reply), verdict.rule()};
+}
+
 // Pieces are passed on before the next read, when the input is used up. (On(NeedInput))
 asio::awaitable<void> Session::On(smtp::event::ContentChunk) { co_return; }
 
 asio::awaitable<void> Session::SpillContent() {
+  // Nothing is stored before the policy has seen the header.
+  const std::optional<HeaderRefusal> refusal = co_await CheckHeader(/*is_whole=*/false);
+  if (refusal.has_value()) {
+    NoteRefusal(refusal->reply, refusal->rule);
+    engine_->RefuseContent(refusal->reply);
+    content_.reset();
+    co_return;
+  }
   const absl::Status status = co_await content_->Spill();
   if (status.ok()) co_return;
   const smtp::Reply reply = SpoolFailureReply(status);
@@ -46,6 +93,11 @@ asio::awaitable<void> Session::On(smtp::event::ContentRefused event) {
 }
 
 asio::awaitable<void> Session::On(smtp::event::EndOfContent) {
+  const std::optional<HeaderRefusal> refusal = co_await CheckHeader(/*is_whole=*/true);
+  if (refusal.has_value()) {
+    RefuseWith(refusal->reply, refusal->rule);
+    co_return DropTransaction();
+  }
   const absl::Time now = absl::Now();
   const std::string message_id = content_->id().ToString();
   const size_t bytes = content_->bytes();

@@ -14,6 +14,7 @@ asio::awaitable<void> Session::On(smtp::event::Mail event) {
   if (!answer.ok() || !answer->has_verdict()) co_return RefuseWith(smtp::kTemporaryFailure, "away");
   if (!answer->verdict().accepted()) co_return Refuse(answer->verdict());
   transaction_.emplace(event.path, event.parameters);
+  wants_header_ = answer->verdict().wants_header();
   declared_bytes_ = event.parameters.size_bytes.value_or(0);
   engine_->Accept();
 }

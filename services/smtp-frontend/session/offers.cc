@@ -22,12 +22,19 @@ std::shared_ptr<const smtp::ServerOptions> Offers::For(const ListenerProfile& li
       IsSame(last->auth_mechanisms, offer.mechanisms_under_tls())) {
     return last;
   }
+  last = ForOne(listener, offer);
+  return last;
+}
+
+std::shared_ptr<const smtp::ServerOptions> Offers::ForOne(const ListenerProfile& listener,
+                                                          const auth::v1::Offer& offer) {
   auto options = std::make_shared<smtp::ServerOptions>(listener.options);
   options->auth_mechanisms_in_clear.assign(offer.mechanisms().begin(), offer.mechanisms().end());
   options->auth_mechanisms.assign(offer.mechanisms_under_tls().begin(),
                                   offer.mechanisms_under_tls().end());
-  last = std::move(options);
-  return last;
+  // What is said to AUTH where there is none is policy, too. (AU-11, AU-12)
+  options->unoffered_auth = smtp::UnofferedAuth::kReport;
+  return options;
 }
 
 std::shared_ptr<const smtp::ServerOptions> Offers::WithoutPolicy(const ListenerProfile& listener) {

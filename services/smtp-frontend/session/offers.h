@@ -19,6 +19,10 @@ class Offers {
   std::shared_ptr<const smtp::ServerOptions> For(const ListenerProfile& listener,
                                                  const auth::v1::Offer& offer);
 
+  // What is offered to one session only; not kept.
+  static std::shared_ptr<const smtp::ServerOptions> ForOne(const ListenerProfile& listener,
+                                                           const auth::v1::Offer& offer);
+
   // While the policy cannot be asked: what was last offered. If that is not known, AUTH is not
   // offered and is to be answered by event::UnofferedAuth.
   std::shared_ptr<const smtp::ServerOptions> WithoutPolicy(const ListenerProfile& listener);

@@ -21,6 +21,7 @@ asio::awaitable<void> Session::On(smtp::event::Rcpt event) {
     TURNPIKE_LOG(kError, "verdict not understood", {{"session", id_}, {"error", added.message()}});
     co_return RefuseWith(smtp::kTemporaryFailure, "away");
   }
+  if (answer->verdict().wants_header()) wants_header_ = true;
   engine_->Accept();
 }
 

@@ -60,11 +60,22 @@ absl::string_view ReasonName(smtp::event::Close::Reason reason) {
 
 Session::Session(const SessionEnvironment& environment, const ListenerProfile& listener,
                  std::unique_ptr<net::Stream> stream)
+    : Session(environment, listener, std::move(stream), NewSessionId(), /*is_collected=*/false) {}
+
+Session::Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+                 std::unique_ptr<net::Stream> stream, Collected collected)
+    : Session(environment, listener, std::move(stream), std::move(collected.run_id),
+              /*is_collected=*/true) {}
+
+Session::Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+                 std::unique_ptr<net::Stream> stream, std::string id, bool is_collected)
     : environment_(environment),
       listener_(listener),
       stream_(std::move(stream)),
       begin_time_(absl::Now()),
-      id_(NewSessionId()) {
+      id_(std::move(id)),
+      is_collected_(is_collected) {
+  facts_.set_tls(stream_->has_tls());
   facts_.set_client_address(net::IpAddress::From(stream_->remote_endpoint().address()).ToString());
   facts_.set_listener(listener_.name);
   facts_.set_role(listener_.role);
@@ -113,6 +124,8 @@ asio::awaitable<bool> Session::ShakeHands() {
     co_return false;
   }
   facts_.set_tls(true);
+  facts_.mutable_certificate_addresses()->Assign(tls.client_addresses.begin(),
+                                                 tls.client_addresses.end());
   co_return true;
 }
 
@@ -247,6 +260,7 @@ void Session::RefuseWith(const smtp::Reply& reply, absl::string_view rule) {
 void Session::NoteRefusal(const smtp::Reply& reply, absl::string_view rule) {
   environment_.metrics->CountRejection(stage_, reply);
   ++totals_.refused;
+  if (rule == "spool" || rule == "away") ++totals_.failed;
   totals_.last_refusal = reply.ToString();
   TURNPIKE_LOG(kDebug, "refused",
                {{"session", id_},
@@ -286,6 +300,14 @@ void Session::LogEnd() const {
                 {"stage", StageName(stage_)},
                 {"end", ending_},
                 {"seconds", absl::ToDoubleSeconds(duration)}});
+}
+
+Session::Outcome Session::outcome() const {
+  return {.messages = totals_.messages,
+          .refused = totals_.refused,
+          .failed = totals_.failed,
+          .has_quit = has_quit_,
+          .ending = ending_};
 }
 
 v1::Session Session::Describe() const {

@@ -40,6 +40,14 @@ class Session : public std::enable_shared_from_this<Session> {
   // `environment` and `listener` outlive the session.
   Session(const SessionEnvironment& environment, const ListenerProfile& listener,
           std::unique_ptr<net::Stream> stream);
+  // On a connection that we have opened, and that ATRN has turned round: the peer hands over the
+  // mail that we asked it for. Whom we asked offers nothing to log in to, and is not asked about at
+  // connect. (DQ-50)
+  struct Collected {
+    std::string run_id;  // becomes the session's
+  };
+  Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+          std::unique_ptr<net::Stream> stream, Collected collected);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -57,14 +65,28 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::any_io_executor executor() const { return stream_->executor(); }
   v1::Session Describe() const;
 
+  // What came of it, once Run has ended.
+  struct Outcome {
+    int64_t messages = 0;  // taken
+    int64_t refused = 0;   // commands and messages refused
+    int64_t failed = 0;    // of these, for a store or a policy that was away
+    bool has_quit = false;
+    std::string ending;  // in words
+  };
+  Outcome outcome() const;
+
  private:
   // What the log line at the end tells.
   struct Totals {
     int64_t messages = 0;
     int64_t bytes = 0;
     int64_t refused = 0;
+    int64_t failed = 0;  // of these, for want of another service
     std::string last_refusal;
   };
+
+  Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+          std::unique_ptr<net::Stream> stream, std::string id, bool is_collected);
 
   asio::awaitable<void> Serve();
   asio::awaitable<bool> ShakeHands();  // false: failed, the session is over
@@ -110,6 +132,13 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<void> ContinueAuth(auth::v1::Question question);
   void EndAuth(absl::string_view result);
   asio::awaitable<void> SpillContent();
+  // Why the policy does not like the message's header section, if it wants to see it and has not
+  // yet. `is_whole`: all of the content has come.
+  struct HeaderRefusal {
+    smtp::Reply reply;
+    std::string rule;
+  };
+  asio::awaitable<std::optional<HeaderRefusal>> CheckHeader(bool is_whole);
   void DropTransaction();
   void FillClient(mail::v1::ClientFacts* client) const;
   std::string ReceivedField(const base::MessageId& id, absl::Time now) const;
@@ -120,6 +149,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::unique_ptr<net::Stream> stream_;
   const absl::Time begin_time_;
   const std::string id_;
+  const bool is_collected_;
   auth::v1::SessionFacts facts_;
   std::optional<smtp::ServerEngine> engine_;  // from Open on
   std::optional<smtp::Reply> connect_refusal_;
@@ -145,6 +175,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<Transaction> transaction_;
   std::optional<Content> content_;
   uint64_t declared_bytes_ = 0;  // SIZE of MAIL
+  bool wants_header_ = false;    // the policy does, and has not seen it
 
   std::string auth_mechanism_;  // of the exchange in progress; empty: none
 

@@ -103,15 +103,6 @@ absl::Status AddDeliveriesOfMessages(Context& context, Ids& ids) {
                    " is not in the spool: delivered, returned or deleted, or never there"));
 }
 
-absl::Status ChangeOne(Context& context, const DeliveryChange& change, uint64_t id) {
-  v1::UpdateDeliveryRequest request;
-  request.set_request_id(base::MessageId::Generate(absl::Now()).ToString());
-  request.set_delivery_id(id);
-  change.set(request);
-  v1::UpdateDeliveryResponse response;
-  return context.caller().Call(kUpdateDelivery, request, response);
-}
-
 absl::Status DryRun(Context& context, const DeliveryChange& change,
                     const std::vector<uint64_t>& ids) {
   if (context.printer().is_for_people()) {
@@ -254,29 +245,32 @@ absl::Status ChangeDeliveries(Context& context, const DeliveryChange& change,
         context.Confirm(absl::StrCat(change.doing, " ", Deliveries(ids.size()), "?")));
   }
   const bool is_for_people = context.printer().is_for_people();
+  v1::UpdateDeliveryRequest request;
+  change.set(request);
+  const auto fill = [&](size_t i) {
+    request.set_request_id(base::MessageId::Generate(absl::Now()).ToString());
+    request.set_delivery_id(ids[i]);
+  };
   size_t changed = 0;
   absl::Status first_failure;
-  for (const uint64_t id : ids) {
-    const absl::Status status = ChangeOne(context, change, id);
-    if (status.ok()) {
-      ++changed;
-    } else {
-      if (first_failure.ok()) first_failure = status;
-      if (is_for_people && ids.size() > 1) {
-        context.Note(absl::StrCat("delivery ", id, ": ", status.message()));
-      }
-    }
+  const auto on_end = [&](size_t i, const absl::Status& status) {
+    if (status.ok()) ++changed;
+    if (first_failure.ok()) first_failure = status;
     if (!is_for_people) {
       context.printer().Row(ResultView(),
-                            Result(id, status.ok() ? change.done : "failed", status.message()));
+                            Result(ids[i], status.ok() ? change.done : "failed", status.message()));
+    } else if (!status.ok() && ids.size() > 1) {
+      context.Note(absl::StrCat("delivery ", ids[i], ": ", status.message()));
     }
     // Nobody is there for the rest either.
-    if (absl::IsUnavailable(status)) break;
-  }
+    return !absl::IsUnavailable(status);
+  };
+  TURNPIKE_RETURN_IF_ERROR(context.caller().CallEach(kUpdateDelivery, ids.size(), request,
+                                                     v1::UpdateDeliveryResponse(), fill, on_end));
+  if (!is_for_people) context.printer().End(ResultView());
   if (is_for_people && (changed > 0 || ids.empty())) {
     context.printer().Text(absl::StrCat(Deliveries(changed), " ", change.done, "\n"));
   }
-  if (!is_for_people) context.printer().End(ResultView());
   if (first_failure.ok()) return absl::OkStatus();
   if (changed == 0) return first_failure;
   context.SetPartlyDone();

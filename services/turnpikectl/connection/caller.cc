@@ -8,6 +8,8 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/impl/codegen/proto_utils.h>
 
+#include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -78,6 +80,37 @@ std::string Explain(const absl::Status& status, const ServiceInfo& service,
   }
 }
 
+// A call on its way. The request may change once it has started.
+class StartedCall {
+ public:
+  StartedCall(Stub& stub, const std::string& path, const Message& request, const Message& response,
+              absl::Duration timeout)
+      : request_(request.New()), response_(response.New()) {
+    request_->CopyFrom(request);
+    context_.set_deadline(absl::ToChronoTime(absl::Now() + timeout));
+    stub.UnaryCall(&context_, path, grpc::StubOptions(), request_.get(), response_.get(),
+                   [this](grpc::Status result) {
+                     status_ = std::move(result);
+                     done_.Notify();
+                   });
+  }
+
+  const grpc::Status& Wait() {
+    done_.WaitForNotification();
+    return status_;
+  }
+
+ private:
+  const std::unique_ptr<Message> request_;
+  const std::unique_ptr<Message> response_;
+  grpc::ClientContext context_;
+  grpc::Status status_;
+  absl::Notification done_;
+};
+
+// Enough for the store to commit them together.
+constexpr size_t kCallsAtOnceMax = 64;
+
 }  // namespace
 
 struct Caller::Place {
@@ -130,6 +163,27 @@ absl::Status Caller::Call(absl::string_view method, const Message& request, Mess
                  });
   done.WaitForNotification();
   return place.Annotate(status, timeout);
+}
+
+absl::Status Caller::CallEach(absl::string_view method, size_t count, Message& request,
+                              const Message& response, const std::function<void(size_t)>& fill,
+                              const std::function<bool(size_t, const absl::Status&)>& on_end) {
+  const std::string path = PathOf(method, request, response);
+  TURNPIKE_ASSIGN_OR_RETURN(const Place place, Find(method, ""));
+  Stub stub(place.channel);
+  bool goes_on = true;
+  for (size_t first = 0; first < count && goes_on; first += kCallsAtOnceMax) {
+    std::deque<StartedCall> calls;
+    for (size_t i = first; i < std::min(count, first + kCallsAtOnceMax); ++i) {
+      fill(i);
+      calls.emplace_back(stub, path, request, response, timeout_);
+    }
+    for (size_t i = 0; i < calls.size(); ++i) {
+      const absl::Status status = place.Annotate(calls[i].Wait(), timeout_);
+      goes_on = on_end(first + i, status) && goes_on;
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::Status Caller::Read(absl::string_view method, const Message& request, Message& response,

@@ -3,6 +3,7 @@
 #ifndef TURNPIKE_SERVICES_TURNPIKECTL_CONNECTION_CALLER_H_
 #define TURNPIKE_SERVICES_TURNPIKECTL_CONNECTION_CALLER_H_
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <memory>
@@ -47,7 +48,16 @@ class Caller {
     return Call(method, request, response, Options());
   }
 
-  // The same for a method that answers with a stream: `on_response` gets each message, in
+  // Calls `method` `count` times, some calls at a time, with what `fill` makes of `request` for
+  // each, which keeps what it does not touch. `on_end` gets how each ended, in their order; after
+  // it has returned false those under way are still waited for and told, but no others begin. An
+  // error when nobody says where the service is.
+  absl::Status CallEach(absl::string_view method, size_t count, google::protobuf::Message& request,
+                        const google::protobuf::Message& response,
+                        const std::function<void(size_t i)>& fill,
+                        const std::function<bool(size_t i, const absl::Status& status)>& on_end);
+
+  // The same as Call for a method that answers with a stream: `on_response` gets each message, in
   // `response`, until it returns false.
   absl::Status Read(absl::string_view method, const google::protobuf::Message& request,
                     google::protobuf::Message& response, const std::function<bool()>& on_response);

@@ -72,6 +72,46 @@ TEST(CallerTest, StreamIsReadToItsEndOrUntilItIsEnough) {
   EXPECT_TRUE(status.ok()) << status;
 }
 
+TEST(CallerTest, ManyCallsEndInTheirOrder) {
+  FakeServices services;
+  services.On<spool::v1::GetQueueRequest, spool::v1::GetQueueResponse>(
+      kGetQueue, [](const auto& request, auto&) {
+        return request.queue().name() == "150" ? absl::NotFoundError("150") : absl::OkStatus();
+      });
+  const auto caller = CallerOf(services.address());
+  spool::v1::GetQueueRequest request;
+  std::vector<size_t> ended;
+  std::vector<size_t> failed;
+  const absl::Status status = caller->CallEach(
+      kGetQueue, 200, request, spool::v1::GetQueueResponse(),
+      [&](size_t i) { request.mutable_queue()->set_name(std::to_string(i)); },
+      [&](size_t i, const absl::Status& result) {
+        ended.push_back(i);
+        if (!result.ok()) failed.push_back(i);
+        return true;
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  ASSERT_EQ(ended.size(), 200u);
+  for (size_t i = 0; i < ended.size(); ++i) EXPECT_EQ(ended[i], i);
+  EXPECT_EQ(failed, std::vector<size_t>{150});
+}
+
+TEST(CallerTest, NoCallBeginsWhenItIsEnough) {
+  FakeServices services;
+  AnswerGetQueue(services, absl::UnavailableError("draining"));
+  const auto caller = CallerOf(services.address());
+  spool::v1::GetQueueRequest request;
+  size_t ended = 0;
+  const absl::Status status = caller->CallEach(
+      kGetQueue, 1000, request, spool::v1::GetQueueResponse(), [](size_t) {},
+      [&](size_t, const absl::Status&) {
+        ++ended;
+        return false;
+      });
+  EXPECT_TRUE(status.ok()) << status;
+  EXPECT_LT(ended, 100u);
+}
+
 TEST(CallerTest, ErrorOfAStreamIsTold) {
   FakeServices services;
   services.OnStream<spool::v1::ReadContentRequest, spool::v1::ReadContentResponse>(

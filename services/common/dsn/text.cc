@@ -59,7 +59,8 @@ std::string CleanLine(absl::string_view text, bool allow_utf8, size_t bytes_max)
 
 void AppendField(absl::string_view name, absl::string_view value, std::string* out) {
   absl::StrAppend(out, name, ": ");
-  AppendFolded(value, name.size() + 2, 78, "    ", out);
+  // One blank, which stands for the one that was there. [RFC5322 2.2.3]
+  AppendFolded(value, name.size() + 2, 78, " ", out);
   absl::StrAppend(out, "\r\n");
 }
 

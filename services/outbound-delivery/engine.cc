@@ -13,7 +13,9 @@
 #include "services/common/base/random.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/observe/log.h"
+#include "services/outbound-delivery/core/address_filter.h"
 #include "services/outbound-delivery/resolve/own_hosts.h"
+#include "services/outbound-delivery/security/curl_sts_fetcher.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -66,7 +68,6 @@ Connector::Options ConnectorOptions(const config::v1::Config& config) {
   options.timeouts.command = FromProto(delivery.command_timeout());
   options.timeouts.data_block = FromProto(delivery.data_timeout());
   options.timeouts.end_of_data = FromProto(delivery.data_timeout());
-  options.authorities_file = delivery.authorities_file();
   options.sick_time = std::min(kSickTimeMax, FromProto(config.retry().first_interval()) / 2);
   return options;
 }
@@ -153,6 +154,7 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config&
   engine->resolver_ = std::make_unique<Resolver>(
       *engine->caching_dns_, OwnHostsOf(config, InterfaceAddresses()),
       Resolver::Options{.allow_forbidden_addresses = config.delivery().allow_loopback_hosts(),
+                        .trusts_ad = config.dns().trust_ad(),
                         .random = RandomBelow});
   engine->pop_checks_ = std::make_unique<PopChecks>(
       MakePopChecks(config.delivery()),
@@ -163,13 +165,15 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config&
                      {{"status", status.ToString()}});
       },
       clock);
-  TURNPIKE_ASSIGN_OR_RETURN(
-      engine->connector_,
-      Connector::Create(ConnectorOptions(config), {.resolver = engine->resolver_.get(),
-                                                   .logins = &engine->logins_,
-                                                   .pop_checks = engine->pop_checks_.get(),
-                                                   .metrics = metrics,
-                                                   .clock = &clock}));
+  TURNPIKE_RETURN_IF_ERROR(engine->CreateSecurity(config, clock));
+  engine->connector_ = std::make_unique<Connector>(
+      ConnectorOptions(config), Connector::Environment{.resolver = engine->resolver_.get(),
+                                                       .logins = &engine->logins_,
+                                                       .pop_checks = engine->pop_checks_.get(),
+                                                       .tls_advisor = engine->tls_advisor_.get(),
+                                                       .tls_clients = engine->tls_clients_.get(),
+                                                       .metrics = metrics,
+                                                       .clock = &clock});
   if (config.gateways_size() > 0) {
     engine->suspended_ = std::make_unique<SuspendedGateways>(*engine->store_.shared_state, clock);
   }
@@ -186,6 +190,32 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config&
   return engine;
 }
 
+absl::Status Engine::CreateSecurity(const config::v1::Config& config, const base::Clock& clock) {
+  const config::v1::Delivery& delivery = config.delivery();
+  TURNPIKE_ASSIGN_OR_RETURN(tls_clients_, TlsClients::Create(delivery.authorities_file()));
+  if (delivery.mta_sts()) {
+    sts_fetcher_ = std::make_unique<CurlStsFetcher>(
+        CurlStsFetcher::Options{.authorities_file = delivery.authorities_file(),
+                                .port = static_cast<uint16_t>(delivery.mta_sts_port())});
+    const bool allows_all = delivery.allow_loopback_hosts();
+    Metrics* const metrics = &metrics_;
+    sts_policies_ = std::make_unique<StsPolicies>(
+        *caching_dns_, *sts_fetcher_,
+        StsPolicies::Options{.is_allowed =
+                                 [allows_all](const net::IpAddress& address) {
+                                   return allows_all || IsAllowedForMail(address);
+                                 },
+                             .report =
+                                 [metrics](StsPolicies::Outcome outcome) {
+                                   metrics->sts_policies[static_cast<size_t>(outcome)]->Increment();
+                                 }},
+        clock);
+  }
+  tls_advisor_ = std::make_unique<TlsAdvisor>(*caching_dns_, sts_policies_.get(),
+                                              delivery.dane() && config.dns().trust_ad());
+  return absl::OkStatus();
+}
+
 void Engine::Drain(absl::Time deadline) {
   if (std::exchange(is_drained_, true)) return;
   worker_->Drain(deadline);
@@ -196,6 +226,7 @@ Engine::~Engine() {
   // Open questions and calls end while there are threads for their callbacks; then the threads,
   // with the sessions that are left on them; then what these used.
   pop_checks_.reset();
+  sts_fetcher_.reset();
   ares_dns_.reset();
   store_.shared_state.reset();
   store_.spool.reset();

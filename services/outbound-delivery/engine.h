@@ -17,6 +17,10 @@
 #include "services/outbound-delivery/resolve/caching_dns.h"
 #include "services/outbound-delivery/resolve/metered_dns.h"
 #include "services/outbound-delivery/resolve/resolver.h"
+#include "services/outbound-delivery/security/sts_fetcher.h"
+#include "services/outbound-delivery/security/sts_policies.h"
+#include "services/outbound-delivery/security/tls_advisor.h"
+#include "services/outbound-delivery/security/tls_clients.h"
 #include "services/outbound-delivery/transport/connector.h"
 #include "services/outbound-delivery/transport/pop_checks.h"
 #include "services/outbound-delivery/transport/suspended_gateways.h"
@@ -59,6 +63,7 @@ class Engine {
  private:
   Engine(const config::v1::Config& config, Logins logins, Store store,
          prometheus::Registry& registry);
+  absl::Status CreateSecurity(const config::v1::Config& config, const base::Clock& clock);
 
   // Each part outlives those below it; the destructor ends what has callbacks first.
   Metrics metrics_;
@@ -71,6 +76,10 @@ class Engine {
   std::unique_ptr<CachingDns> caching_dns_;
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<PopChecks> pop_checks_;
+  std::unique_ptr<TlsClients> tls_clients_;
+  std::unique_ptr<StsFetcher> sts_fetcher_;  // null, as the policies: MTA-STS is off
+  std::unique_ptr<StsPolicies> sts_policies_;
+  std::unique_ptr<TlsAdvisor> tls_advisor_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<SuspendedGateways> suspended_;  // null: there are no gateways
   Store store_;

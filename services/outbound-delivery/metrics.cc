@@ -1,5 +1,8 @@
 #include "services/outbound-delivery/metrics.h"
 
+#include <algorithm>
+#include <array>
+
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -38,6 +41,11 @@ size_t CodeIndex(int code) {
   }
   return kCodes.size();
 }
+
+// As TlsPolicyName has them; from kVerifiedFrom on the host has shown who it is.
+constexpr std::array<const char*, 7> kTlsPolicies = {"none", "may", "encrypt",   "verify",
+                                                     "dane", "sts", "requiretls"};
+constexpr size_t kVerifiedFrom = 3;
 
 }  // namespace
 
@@ -93,10 +101,26 @@ Metrics::Metrics(Registry& registry) {
 
   auto& tls = CounterFamily(registry, "turnpike_delivery_tls_sessions_total",
                             "Sessions by the TLS that they have.");
-  tls_sessions[0] = &tls.Add({{"policy", "none"}, {"protocol", "none"}, {"trust", "anonymous"}});
-  tls_sessions[1] = &tls.Add({{"policy", "may"}, {"protocol", "none"}, {"trust", "anonymous"}});
-  tls_sessions[2] = &tls.Add({{"policy", "may"}, {"protocol", "TLSv1.2"}, {"trust", "untrusted"}});
-  tls_sessions[3] = &tls.Add({{"policy", "may"}, {"protocol", "TLSv1.3"}, {"trust", "untrusted"}});
+  for (size_t policy = 0; policy < kTlsPolicies.size(); ++policy) {
+    size_t protocol = 0;
+    for (const char* text : {"none", "TLSv1.2", "TLSv1.3"}) {
+      const char* const trust = protocol == 0            ? "anonymous"
+                                : policy < kVerifiedFrom ? "untrusted"
+                                                         : "verified";
+      tls_sessions[policy][protocol++] =
+          &tls.Add({{"policy", kTlsPolicies[policy]}, {"protocol", text}, {"trust", trust}});
+    }
+  }
+  auto& sts = CounterFamily(registry, "turnpike_delivery_sts_policies_total",
+                            "Looks for a domain's MTA-STS policy, by what became of them.");
+  size_t outcome = 0;
+  for (const char* text : {"none", "known", "fetched", "fetch_failed", "invalid"}) {
+    sts_policies[outcome++] = &sts.Add({{"result", text}});
+  }
+  sts_test_failures =
+      &CounterFamily(registry, "turnpike_delivery_sts_test_failures_total",
+                     "Hosts that an MTA-STS policy in testing mode would have ruled out.")
+           .Add({});
 
   auto& dns = CounterFamily(registry, "turnpike_delivery_dns_queries_total",
                             "Questions to DNS servers (not those answered from memory).");
@@ -182,9 +206,10 @@ void Metrics::CountReply(smtp::Stage stage, int code) {
 
 void Metrics::CountBannerReply(int code) { replies[0][CodeIndex(code)]->Increment(); }
 
-void Metrics::CountTlsSession(absl::string_view protocol, bool is_offered) {
-  const size_t index = protocol == "TLSv1.3" ? 3 : protocol == "TLSv1.2" ? 2 : is_offered ? 1 : 0;
-  tls_sessions[index]->Increment();
+void Metrics::CountTlsSession(absl::string_view policy, const net::TlsFacts& facts) {
+  const size_t protocol = facts.protocol == "TLSv1.3" ? 2 : facts.protocol == "TLSv1.2" ? 1 : 0;
+  const auto it = std::find(kTlsPolicies.begin(), kTlsPolicies.end(), policy);
+  tls_sessions[static_cast<size_t>(it - kTlsPolicies.begin())][protocol]->Increment();
 }
 
 void Metrics::CountDns(RecordType type, DnsAnswer::Result result) {

@@ -11,6 +11,7 @@
 #include "prometheus/gauge.h"
 #include "prometheus/histogram.h"
 #include "services/common/dsn/report.h"
+#include "services/common/net/stream.h"
 #include "services/common/smtp/outgoing_message.h"
 #include "services/outbound-delivery/core/failure_reason.h"
 #include "services/outbound-delivery/core/route_plan.h"
@@ -44,7 +45,8 @@ struct Metrics {
   // What a peer said, by where in the dialogue.
   void CountReply(smtp::Stage stage, int code);
   void CountBannerReply(int code);
-  void CountTlsSession(absl::string_view protocol, bool is_offered);
+  // `policy`: TlsPolicyName
+  void CountTlsSession(absl::string_view policy, const net::TlsFacts& facts);
   void CountDns(RecordType type, DnsAnswer::Result result);
 
   std::array<Route, kRouteKinds> routes;
@@ -52,7 +54,9 @@ struct Metrics {
   prometheus::Histogram* stage_spool;
   prometheus::Histogram* stage_connection;
   prometheus::Histogram* stage_transmission;
-  std::array<prometheus::Counter*, 4> tls_sessions;  // none offered, none used, 1.2, 1.3
+  std::array<std::array<prometheus::Counter*, 3>, 7> tls_sessions;  // policy; none, 1.2, 1.3
+  std::array<prometheus::Counter*, 5> sts_policies;                 // by StsPolicies::Outcome
+  prometheus::Counter* sts_test_failures;
   std::array<std::array<prometheus::Counter*, 5>, kRecordTypes> dns_queries;  // type, result
   prometheus::Histogram* dns_duration;
   std::array<prometheus::Counter*, 4> notifications_queued;  // by dsn::Kind

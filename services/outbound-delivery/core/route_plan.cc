@@ -21,6 +21,15 @@ const char* RouteKindName(RoutePlan::Kind kind) {
   return "";
 }
 
+RoutePlan RoutePlan::RequiringTls() const {
+  RoutePlan plan = *this;
+  plan.requires_tls = true;
+  if (fallback != nullptr) {
+    plan.fallback = std::make_shared<const RoutePlan>(fallback->RequiringTls());
+  }
+  return plan;
+}
+
 std::string RoutePlan::LimitKeyFor(const spool::v1::QueueName& queue) const {
   return absl::StrCat("destination/",
                       is_shared() ? std::string() : absl::StrCat(queue.name(), "|", queue.kind()),
@@ -29,9 +38,10 @@ std::string RoutePlan::LimitKeyFor(const spool::v1::QueueName& queue) const {
 }
 
 std::string RoutePlan::KeyFor(const spool::v1::QueueName& queue) const {
-  return absl::StrCat(LimitKeyFor(queue), "|", is_trusted, "|", static_cast<int>(tls), "|", login,
-                      "|", pop_check, "|", connections_max, "|", messages_per_connection_max, "|",
-                      messages_per_minute_max, "|", absl::StrJoin(avoided_hosts, ","));
+  return absl::StrCat(LimitKeyFor(queue), "|", is_trusted, "|", static_cast<int>(tls), "|",
+                      requires_tls, "|", login, "|", pop_check, "|", connections_max, "|",
+                      messages_per_connection_max, "|", messages_per_minute_max, "|",
+                      absl::StrJoin(avoided_hosts, ","));
 }
 
 }  // namespace turnpike::delivery

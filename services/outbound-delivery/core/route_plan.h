@@ -50,6 +50,8 @@ struct RoutePlan {
   bool is_indirect = false;
 
   Tls tls = Tls::kOpportunistic;
+  // The mail goes only to a verified host that offers REQUIRETLS. [RFC8689 4.2.1]
+  bool requires_tls = false;
   // A name for Logins; empty: no AUTH. Connections of different logins are never mixed (DL-24).
   std::string login;
   std::string pop_check;  // a name for PopChecks; empty: none (DL-23)
@@ -70,6 +72,9 @@ struct RoutePlan {
   // What is not part of a destination:
   std::shared_ptr<const RoutePlan> fallback;  // where what nobody can be connected for goes (DL-3)
   std::shared_ptr<const RetryPolicy> retry;   // never null in a plan of RouteTable's
+
+  // The same, its fallback too, for a message that requires TLS.
+  RoutePlan RequiringTls() const;
 
   // Deliveries whose plans have equal keys may share connections. `queue`: whose mail it is.
   std::string KeyFor(const spool::v1::QueueName& queue) const;

@@ -27,11 +27,14 @@ struct Resolver::Search {
     MxRecord mx;
     std::vector<net::IpAddress> v4;
     std::vector<net::IpAddress> v6;
+    bool is_v4_authentic = false;
+    bool is_v6_authentic = false;
     bool has_failed = false;  // DNS could not say
   };
 
   RoutePlan plan;
   absl::AnyInvocable<void(Resolution)> done;
+  bool is_host_authentic = false;
   absl::Mutex mu;
   std::vector<Host> hosts;  // written under `mu` while addresses are being asked for
   size_t open_questions ABSL_GUARDED_BY(mu) = 0;
@@ -56,12 +59,14 @@ void Resolver::Resolve(const RoutePlan& plan, absl::AnyInvocable<void(Resolution
       AskMx(std::move(search));
       return;
     case RoutePlan::Target::kHost:
+      search->is_host_authentic = plan.is_trusted;
       search->hosts.push_back({.mx = {.host = plan.name}});
       AskAddresses(search);
       return;
     case RoutePlan::Target::kAddress: {
       const absl::StatusOr<net::IpAddress> address = net::IpAddress::Parse(plan.name);
       if (!address.ok()) return search->Fail(kNoMailHost);
+      search->is_host_authentic = plan.is_trusted;
       search->hosts.push_back({.mx = {.host = plan.name}});
       (address->is_v4() ? search->hosts[0].v4 : search->hosts[0].v6).push_back(*address);
       OnAllAddresses(search);
@@ -78,6 +83,7 @@ void Resolver::AskMx(std::shared_ptr<Search> search) {
 }
 
 void Resolver::OnMx(const std::shared_ptr<Search>& search, const DnsAnswer& answer) {
+  search->is_host_authentic = answer.is_authentic && options_.trusts_ad;
   switch (answer.result) {
     case DnsAnswer::Result::kServFail:
     case DnsAnswer::Result::kTimeout:
@@ -133,6 +139,8 @@ void Resolver::AskOne(const std::shared_ptr<Search>& search, size_t host, Record
       absl::MutexLock lock(&search->mu);
       Search::Host& entry = search->hosts[host];
       (type == RecordType::kA ? entry.v4 : entry.v6) = answer->addresses;
+      (type == RecordType::kA ? entry.is_v4_authentic : entry.is_v6_authentic) =
+          answer->is_authentic && options_.trusts_ad;
       entry.has_failed |= answer->is_failure();
       is_last = --search->open_questions == 0;
     }
@@ -173,11 +181,14 @@ void Resolver::OnAllAddresses(const std::shared_ptr<Search>& search) {
         has_forbidden = true;
         continue;
       }
-      resolution.hops.push_back({.host = host.mx.host,
-                                 .address = address,
-                                 .port = plan.port,
-                                 .preference = host.mx.preference,
-                                 .is_lmtp = plan.is_lmtp});
+      resolution.hops.push_back(
+          {.host = host.mx.host,
+           .address = address,
+           .port = plan.port,
+           .preference = host.mx.preference,
+           .is_lmtp = plan.is_lmtp,
+           .is_host_authentic = search->is_host_authentic,
+           .is_address_authentic = address.is_v4() ? host.is_v4_authentic : host.is_v6_authentic});
     }
   }
   if (own_preference) {

@@ -27,6 +27,10 @@ struct Hop {
   uint16_t port = 25;
   int preference = 0;
   bool is_lmtp = false;
+  // Said by the configuration, or by DNS answers that were validated: that mail goes to this host,
+  // and what its addresses are.
+  bool is_host_authentic = false;
+  bool is_address_authentic = false;
 
   std::string EndpointText() const;  // `[192.0.2.1]:25`
   std::string ToString() const;      // `mx1.example.org [192.0.2.1]:25`
@@ -50,6 +54,7 @@ class Resolver {
  public:
   struct Options {
     bool allow_forbidden_addresses = false;  // delivery.allow_loopback_hosts
+    bool trusts_ad = false;                  // dns.trust_ad
     std::function<size_t(size_t)> random;    // a number below its argument, which is > 0
   };
 

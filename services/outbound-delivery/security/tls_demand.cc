@@ -11,17 +11,19 @@ namespace {
 using Level = TlsDemand::Level;
 using Source = TlsDemand::Source;
 
-Level ConfiguredLevel(config::v1::DeliveryTls tls) {
+Level ConfiguredLevel(RoutePlan::Tls tls) {
   switch (tls) {
-    case config::v1::DELIVERY_TLS_NONE:
+    case RoutePlan::Tls::kNone:
       return Level::kNone;
-    case config::v1::DELIVERY_TLS_REQUIRED:
-      return Level::kEncrypted;
-    case config::v1::DELIVERY_TLS_VERIFIED:
-      return Level::kVerified;
-    default:
+    case RoutePlan::Tls::kOpportunistic:
       return Level::kOpportunistic;
+    case RoutePlan::Tls::kRequired:
+      return Level::kEncrypted;
+    case RoutePlan::Tls::kVerified:
+    case RoutePlan::Tls::kImplicit:
+      return Level::kVerified;
   }
+  return Level::kOpportunistic;
 }
 
 void RaiseTo(Level level, Source source, TlsDemand& demand) {
@@ -39,6 +41,29 @@ void ApplyDane(const DnsAnswer& answer, TlsDemand& demand) {
 }
 
 }  // namespace
+
+const char* TlsPolicyName(const TlsDemand& demand) {
+  switch (demand.level) {
+    case Level::kNone:
+      return "none";
+    case Level::kOpportunistic:
+      return "may";
+    case Level::kEncrypted:
+      return "encrypt";
+    case Level::kDane:
+      return "dane";
+    case Level::kVerified:
+      break;
+  }
+  switch (demand.source) {
+    case Source::kMtaSts:
+      return "sts";
+    case Source::kRequireTls:
+      return "requiretls";
+    default:
+      return "verify";
+  }
+}
 
 bool IsUsable(const net::TlsaRecord& record) {
   constexpr uint8_t kDaneTa = 2;
@@ -76,8 +101,8 @@ std::variant<TlsDemand, smtp::Reply> DecideTls(const TlsQuestion& question) {
     if (question.sts->mode == StsPolicy::Mode::kEnforce) {
       if (!is_in_policy) return smtp::Reply(kNotInStsPolicy);
       RaiseTo(Level::kVerified, Source::kMtaSts, demand);
-    } else {
-      demand.is_tested = demand.level < Level::kVerified;
+    } else if (demand.level < Level::kVerified) {
+      demand.test = is_in_policy ? TlsDemand::Test::kVerified : TlsDemand::Test::kAnotherHost;
     }
   }
 

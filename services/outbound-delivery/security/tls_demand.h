@@ -8,9 +8,9 @@
 #include <variant>
 #include <vector>
 
-#include "protos/turnpike/config/v1/delivery.pb.h"
 #include "services/common/net/tlsa_record.h"
 #include "services/common/smtp/reply.h"
+#include "services/outbound-delivery/core/route_plan.h"
 #include "services/outbound-delivery/resolve/dns.h"
 #include "services/outbound-delivery/security/mta_sts.h"
 
@@ -32,15 +32,17 @@ struct TlsDemand {
   std::vector<net::TlsaRecord> tlsa;  // kDane: usable ones, at least one
   // The host must offer REQUIRETLS too, and is told. [RFC8689 4.2.1]
   bool needs_require_tls = false;
-  // A policy in testing mode demands kVerified: that it would have failed is counted. [RFC8461 5]
-  bool is_tested = false;
-
-  bool allows_clear_text() const { return level <= Level::kOpportunistic; }
+  // What a policy in testing mode would have demanded; that it is not met is counted. [RFC8461 5]
+  enum class Test { kNothing, kVerified, kAnotherHost };
+  Test test = Test::kNothing;
 };
+
+// `none`, `may`, `encrypt`, `verify`, `dane`, `sts`, `requiretls`
+const char* TlsPolicyName(const TlsDemand& demand);
 
 // One host that mail may go to.
 struct TlsQuestion {
-  config::v1::DeliveryTls configured = config::v1::DELIVERY_TLS_OPPORTUNISTIC;
+  RoutePlan::Tls configured = RoutePlan::Tls::kOpportunistic;
   bool message_requires_tls = false;
   std::string host;
   // That mail goes to this host is said by the configuration or by validated DNS answers.

@@ -46,11 +46,11 @@ smtp::Reply Refusal(const TlsQuestion& question) {
 TEST(DecideTlsTest, ConfigurationDecidesWhereNobodyElseHasASay) {
   TlsQuestion question = Question();
   EXPECT_EQ(Demand(question).level, Level::kOpportunistic);
-  question.configured = config::v1::DELIVERY_TLS_NONE;
+  question.configured = RoutePlan::Tls::kNone;
   EXPECT_EQ(Demand(question).level, Level::kNone);
-  question.configured = config::v1::DELIVERY_TLS_REQUIRED;
+  question.configured = RoutePlan::Tls::kRequired;
   EXPECT_EQ(Demand(question).level, Level::kEncrypted);
-  question.configured = config::v1::DELIVERY_TLS_VERIFIED;
+  question.configured = RoutePlan::Tls::kVerified;
   EXPECT_EQ(Demand(question).level, Level::kVerified);
   EXPECT_EQ(Demand(question).source, Source::kConfiguration);
 }
@@ -98,9 +98,12 @@ TEST(DecideTlsTest, TestedPolicyDemandsNothingAndIsMarked) {
   TlsQuestion question = Question();
   question.sts = Policy(StsPolicy::Mode::kTesting, "other.example");
   EXPECT_EQ(Demand(question).level, Level::kOpportunistic);
-  EXPECT_TRUE(Demand(question).is_tested);
+  EXPECT_EQ(Demand(question).test, TlsDemand::Test::kAnotherHost);
+  question.sts = Policy(StsPolicy::Mode::kTesting);
+  EXPECT_EQ(Demand(question).level, Level::kOpportunistic);
+  EXPECT_EQ(Demand(question).test, TlsDemand::Test::kVerified);
   question.sts = Policy(StsPolicy::Mode::kNone);
-  EXPECT_FALSE(Demand(question).is_tested);
+  EXPECT_EQ(Demand(question).test, TlsDemand::Test::kNothing);
 }
 
 TEST(DecideTlsTest, DaneGoesBeforeMtaSts) {
@@ -127,7 +130,7 @@ TEST(DecideTlsTest, RequireTlsIsRefusedWhereTlsIsSwitchedOff) {
   TlsQuestion question = Question();
   question.message_requires_tls = true;
   question.is_host_authentic = true;
-  question.configured = config::v1::DELIVERY_TLS_NONE;
+  question.configured = RoutePlan::Tls::kNone;
   EXPECT_TRUE(Refusal(question).is_permanent());
 }
 

@@ -12,8 +12,6 @@ inline constexpr smtp::ReplyCode kNotInStsPolicy{
     451, {4, 7, 5}, "The domain's MTA-STS policy does not name the host"};  // [RFC8461 5]
 inline constexpr smtp::ReplyCode kTlsNotOffered{
     451, {4, 7, 5}, "The host does not offer TLS, which is required for it"};
-inline constexpr smtp::ReplyCode kCertificateRefused{
-    451, {4, 7, 5}, "The host's certificate is not the one that is required for it"};
 inline constexpr smtp::ReplyCode kEncryptionNeeded{
     550,
     {5, 7, 10},

@@ -10,7 +10,6 @@
 #include "services/common/base/status_macros.h"
 #include "services/common/net/await.h"
 #include "services/common/net/password_sasl_client.h"
-#include "services/common/net/tls_context.h"
 #include "services/outbound-delivery/core/failures.h"
 #include "services/outbound-delivery/security/tls_failures.h"
 
@@ -67,16 +66,14 @@ int Weight(const Failure& failure) {
   return failure.is_unreachable ? 0 : 1;
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Connector>> Connector::Create(Options options,
-                                                             const Environment& environment) {
-  std::unique_ptr<Connector> connector(new Connector(std::move(options), environment));
-  TURNPIKE_ASSIGN_OR_RETURN(connector->unverifying_, net::TlsContext::ForUnverifyingClient());
-  TURNPIKE_ASSIGN_OR_RETURN(connector->verifying_, net::TlsContext::ForVerifyingClient(
-                                                       connector->options_.authorities_file));
-  return connector;
+void Discard(Connection& connection, const Connector::OnStream& on_stream) {
+  on_stream(nullptr);
+  connection.client.reset();
+  connection.stream->Close();
+  connection.stream.reset();
 }
+
+}  // namespace
 
 Connector::Connector(Options options, const Environment& environment)
     : options_(std::move(options)),
@@ -121,23 +118,22 @@ asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr 
   for (const Hop& hop : hops) {
     if (failure && environment_.clock->Now() > give_up) break;
     if (std::find(refusing.begin(), refusing.end(), hop.host) != refusing.end()) continue;
-    Try result = co_await TryHop(plan, hop, plan->tls, on_stream);
-    if (result.may_retry_in_clear) {
-      result = co_await TryHop(plan, hop, RoutePlan::Tls::kNone, on_stream);
-    }
+    Try result = co_await TryHost(plan, hop, on_stream);
     if (result.connection.client != nullptr) {
       metrics.connections_opened->Increment();
-      environment_.metrics->CountTlsSession(
-          result.connection.stream->tls_facts().protocol,
-          result.connection.client->engine().capabilities().start_tls);
+      environment_.metrics->CountTlsSession(result.connection.tls_policy,
+                                            result.connection.stream->tls_facts());
       co_return std::move(result.connection);
     }
     metrics.connections_failed->Increment();
-    ReportFailure(hop);
     is_unreachable = is_unreachable && result.failure.is_unreachable;
     const bool is_refusal = result.failure.is_from_peer && result.failure.reply.is_permanent();
     const bool is_final = is_refusal && plan->returns_on_first_refusal;  // (DL-32)
-    if (is_refusal) refusing.push_back(hop.host);
+    if (is_refusal) {
+      refusing.push_back(hop.host);
+    } else {
+      ReportFailure(hop);  // who refuses is there all the same
+    }
     if (is_final || !failure || Weight(result.failure) > Weight(*failure)) {
       failure = std::move(result.failure);
     }
@@ -147,33 +143,50 @@ asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr 
   co_return *std::move(failure);
 }
 
-void Connector::SetTls(RoutePlan::Tls tls, const Hop& hop, net::SmtpClientOptions* options) const {
-  // A name is sent, an address never [RFC6066 3]; but a certificate may be checked for one.
-  const bool has_name = hop.host != hop.address.ToString();
-  if (has_name) options->tls_peer.server_name = hop.host;
-  options->tls_context = unverifying_;
-  switch (tls) {
-    case RoutePlan::Tls::kNone:
-      options->tls = net::SmtpTls::kNone;
-      return;
-    case RoutePlan::Tls::kOpportunistic:
-      options->tls = net::SmtpTls::kOpportunistic;
-      return;
-    case RoutePlan::Tls::kRequired:
-      options->tls = net::SmtpTls::kRequired;
-      return;
-    case RoutePlan::Tls::kVerified:
-      options->tls = net::SmtpTls::kRequired;
-      break;
-    case RoutePlan::Tls::kImplicit:
-      options->tls = net::SmtpTls::kImplicit;
-      break;
-  }
-  options->tls_context = verifying_;
-  options->tls_peer.server_name = hop.host;
+asio::awaitable<TlsAdvisor::Advice> Connector::Advise(RoutePlanPtr plan, Hop hop) {
+  TlsAdvisor::Subject subject;
+  subject.question = {.configured = plan->tls,
+                      .message_requires_tls = plan->requires_tls,
+                      .host = hop.host,
+                      .is_host_authentic = hop.is_host_authentic};
+  subject.port = hop.port;
+  subject.are_addresses_authentic = hop.is_address_authentic && hop.is_host_authentic;
+  if (plan->target == RoutePlan::Target::kDomain) subject.policy_domain = plan->name;
+  net::StartOperation<TlsAdvisor::Advice> start =
+      [this, subject](absl::AnyInvocable<void(TlsAdvisor::Advice)> done) {
+        environment_.tls_advisor->Advise(subject, std::move(done));
+      };
+  co_return co_await net::Await<TlsAdvisor::Advice>(std::move(start));
 }
 
-asio::awaitable<Connector::Try> Connector::TryHop(RoutePlanPtr plan, Hop hop, RoutePlan::Tls tls,
+asio::awaitable<Connector::Try> Connector::TryHost(RoutePlanPtr plan, Hop hop, OnStream on_stream) {
+  const TlsAdvisor::Advice advice = co_await Advise(plan, hop);
+  if (const auto* refusal = std::get_if<smtp::Reply>(&advice)) {
+    Try refused;
+    refused.failure = {.reply =
+                           smtp::Reply(refusal->code(), refusal->enhanced(),
+                                       absl::StrCat(refusal->text(), " (", hop.ToString(), ")"))};
+    co_return refused;
+  }
+  TlsDemand demand = std::get<TlsDemand>(advice);
+  if (demand.test == TlsDemand::Test::kVerified) {
+    TlsDemand tested = demand;
+    tested.level = TlsDemand::Level::kVerified;
+    Try test = co_await TryHop(plan, hop, tested, on_stream);
+    if (!test.is_tls_failure) co_return test;
+  }
+  if (demand.test != TlsDemand::Test::kNothing) {
+    environment_.metrics->sts_test_failures->Increment();
+  }
+  Try result = co_await TryHop(plan, hop, demand, on_stream);
+  if (result.is_tls_failure && demand.level == TlsDemand::Level::kOpportunistic) {
+    demand.level = TlsDemand::Level::kNone;
+    result = co_await TryHop(plan, hop, demand, on_stream);
+  }
+  co_return result;
+}
+
+asio::awaitable<Connector::Try> Connector::TryHop(RoutePlanPtr plan, Hop hop, TlsDemand demand,
                                                   OnStream on_stream) {
   Try result;
   const std::string host = hop.ToString();
@@ -195,7 +208,14 @@ asio::awaitable<Connector::Try> Connector::TryHop(RoutePlanPtr plan, Hop hop, Ro
   options.engine.host_name = options_.host_name;
   options.engine.is_lmtp = hop.is_lmtp;
   options.timeouts = options_.timeouts;
-  SetTls(tls, hop, &options);
+  static const std::string* const kNoDomain = new std::string();
+  environment_.tls_clients->Apply(
+      {.demand = demand,
+       .hop = hop,
+       .next_hop = plan->target == RoutePlan::Target::kDomain ? plan->name : *kNoDomain,
+       .is_implicit = plan->tls == RoutePlan::Tls::kImplicit},
+      &options);
+  connection.tls_policy = TlsPolicyName(demand);
   const Login* const login = plan->login.empty() ? nullptr : environment_.logins->Find(plan->login);
   if (login != nullptr) {
     connection.sasl = net::CreatePasswordSaslClient({.user = login->username,
@@ -205,11 +225,21 @@ asio::awaitable<Connector::Try> Connector::TryHop(RoutePlanPtr plan, Hop hop, Ro
   }
   connection.client = std::make_unique<net::SmtpClient>(*connection.stream, std::move(options));
   const std::optional<net::SmtpSessionEnd> end = co_await connection.client->Open();
-  if (!end) co_return result;
+  const bool lacks_require_tls =
+      !end && demand.needs_require_tls && !connection.client->engine().capabilities().require_tls;
+  if (!end && !lacks_require_tls) co_return result;
+  if (lacks_require_tls) {
+    result.failure = OwnFailure(kRequireTlsNotOffered, absl::StrCat("(", host, ")"));
+    Discard(connection, on_stream);
+    co_return result;
+  }
 
   result.failure = FailureOf(*end, host);
-  result.may_retry_in_clear =
-      end->cause == Cause::kTlsFailed && tls == RoutePlan::Tls::kOpportunistic;
+  result.is_tls_failure = end->cause == Cause::kTlsFailed || end->cause == Cause::kTlsRefused ||
+                          end->cause == Cause::kTlsNotOffered;
+  if (result.is_tls_failure && demand.needs_require_tls) {
+    result.failure = OwnFailure(kEncryptionNeeded, absl::StrCat("(", host, ")"));
+  }
   const bool was_greeted = connection.client->engine().greeting().code() != 0;
   result.failure.is_unreachable =
       !was_greeted && (end->cause == Cause::kDisconnected || end->cause == Cause::kTimeout);
@@ -228,10 +258,7 @@ asio::awaitable<Connector::Try> Connector::TryHop(RoutePlanPtr plan, Hop hop, Ro
       result.failure.host.clear();
     }
   }
-  on_stream(nullptr);
-  connection.client.reset();
-  connection.stream->Close();
-  connection.stream.reset();
+  Discard(connection, on_stream);
   co_return result;
 }
 

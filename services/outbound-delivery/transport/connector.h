@@ -21,6 +21,8 @@
 #include "services/outbound-delivery/core/work.h"
 #include "services/outbound-delivery/metrics.h"
 #include "services/outbound-delivery/resolve/resolver.h"
+#include "services/outbound-delivery/security/tls_advisor.h"
+#include "services/outbound-delivery/security/tls_clients.h"
 #include "services/outbound-delivery/transport/pop_checks.h"
 
 namespace turnpike::delivery {
@@ -32,6 +34,7 @@ struct Connection {
   std::unique_ptr<net::Stream> stream;
   std::unique_ptr<net::SaslClient> sasl;  // null: no AUTH
   std::unique_ptr<net::SmtpClient> client;
+  const char* tls_policy = "";  // TlsPolicyName
 };
 
 // Thread-safe.
@@ -41,7 +44,6 @@ class Connector {
     std::string host_name;  // ours, for EHLO
     absl::Duration connect_timeout = absl::Seconds(30);
     net::SmtpTimeouts timeouts;
-    std::string authorities_file;  // PEM, for certificates that are checked; empty: the system's
     absl::Duration sick_time = absl::Seconds(60);
     // No further host is tried after so long, or so many.
     absl::Duration open_time_max = absl::Minutes(10);
@@ -53,13 +55,13 @@ class Connector {
     Resolver* resolver;
     const Logins* logins;
     PopChecks* pop_checks;
+    TlsAdvisor* tls_advisor;
+    const TlsClients* tls_clients;
     Metrics* metrics;
     const base::Clock* clock;
   };
 
-  // INTERNAL when TLS cannot be set up, and errors of the authorities' file.
-  static absl::StatusOr<std::unique_ptr<Connector>> Create(Options options,
-                                                           const Environment& environment);
+  Connector(Options options, const Environment& environment);
 
   // Told of each stream before it is waited for, and of null after; so that it can be closed.
   using OnStream = std::function<void(net::Stream*)>;
@@ -68,7 +70,8 @@ class Connector {
   // lately last. A host that cannot be connected to, hangs up, answers 4xx or refuses our login
   // leads to the next; one that answers 5xx ends the search, or only says no for itself (DL-32). A
   // mailbox server or a gateway's host that answers 5xx before it has seen mail has not judged it.
-  // A failed handshake of opportunistic TLS is followed by a connection in clear to the same host.
+  // A failed handshake of opportunistic TLS is followed by a connection in clear to the same host;
+  // a host that is not as the configuration, DANE, MTA-STS or the sender demand is none (DL-41).
   asio::awaitable<std::variant<Connection, Failure>> Open(RoutePlanPtr plan, OnStream on_stream);
 
   // The host lost a connection before it answered anything about mail, or did.
@@ -80,21 +83,18 @@ class Connector {
   struct Try {
     Connection connection;  // without a client: failed
     Failure failure;
-    bool may_retry_in_clear = false;
+    bool is_tls_failure = false;
   };
-
-  Connector(Options options, const Environment& environment);
 
   asio::awaitable<Resolution> Resolve(RoutePlanPtr plan);
   asio::awaitable<absl::Status> CheckPop(std::string name);
-  asio::awaitable<Try> TryHop(RoutePlanPtr plan, Hop hop, RoutePlan::Tls tls, OnStream on_stream);
-  void SetTls(RoutePlan::Tls tls, const Hop& hop, net::SmtpClientOptions* options) const;
+  asio::awaitable<TlsAdvisor::Advice> Advise(RoutePlanPtr plan, Hop hop);
+  asio::awaitable<Try> TryHost(RoutePlanPtr plan, Hop hop, OnStream on_stream);
+  asio::awaitable<Try> TryHop(RoutePlanPtr plan, Hop hop, TlsDemand demand, OnStream on_stream);
   void SortByHealth(std::vector<Hop>& hops);
 
   const Options options_;
   const Environment environment_;
-  std::shared_ptr<const net::TlsContext> unverifying_;
-  std::shared_ptr<const net::TlsContext> verifying_;
   absl::Mutex mu_;
   HostHealth health_ ABSL_GUARDED_BY(mu_);
 };

@@ -70,6 +70,14 @@ bool IsUndecided(const std::vector<smtp::RecipientOutcome>& outcomes) {
   });
 }
 
+// `TLSv1.3 TLS_AES_256_GCM_SHA384 dane`, for the log; empty without TLS.
+std::string TlsText(const Connection& connection) {
+  const net::TlsFacts& facts = connection.stream->tls_facts();
+  if (facts.protocol.empty()) return "";
+  return absl::StrCat(facts.protocol, " ", facts.cipher, " ", connection.tls_policy,
+                      facts.is_resumed ? " resumed" : "");
+}
+
 }  // namespace
 
 Session::Session(SessionId id, RoutePlanPtr plan, std::string limit_key,
@@ -227,7 +235,7 @@ asio::awaitable<void> Session::Deliver(Connection& connection, WorkPtr work) {
   report.host_name = connection.hop.host;
   report.connection_time = messages_ == 1 ? connection_time_ : absl::ZeroDuration();
   report.transmission_time = environment_.clock->Now() - begin;
-  report.tls = connection.stream->tls_facts().protocol;
+  report.tls = TlsText(connection);
   environment_.owner->OnAttempt(work, std::move(report));
 }
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "services/common/observe/log.h"
+#include "services/outbound-delivery/core/failures.h"
 #include "services/outbound-delivery/core/mx.h"
 
 namespace turnpike::delivery {
@@ -34,6 +35,14 @@ google::protobuf::Duration ToProto(absl::Duration duration) {
   out.set_nanos(
       static_cast<int32_t>(absl::ToInt64Nanoseconds(duration - absl::Seconds(out.seconds()))));
   return out;
+}
+
+// A notification about such a message need not be protected as it was [RFC8689 5], and a mailbox
+// server is the end of the way.
+bool RequiresTls(const spool::v1::LeasedDelivery& delivery, const RoutePlan& plan) {
+  const mail::v1::Envelope& envelope = delivery.envelope();
+  return envelope.require_tls() && !envelope.return_path().empty() &&
+         plan.kind != RoutePlan::Kind::kLocal;
 }
 
 }  // namespace
@@ -266,9 +275,16 @@ void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions
   smtp::ReplyOr<RoutePlan> plan =
       routes_.PlanFor(queue, work->delivery.route(), SenderOf(work->delivery));
   if (plan.ok()) work->retry = plan->retry;
-  if (work->delivery.has_return_reply() || !plan.ok()) {
-    const smtp::Reply reply =
-        work->delivery.has_return_reply() ? FromProto(work->delivery.return_reply()) : plan.reply();
+  if (plan.ok() && RequiresTls(work->delivery, *plan)) plan = plan->RequiringTls();
+  const bool is_early = plan.ok() && plan->kind != RoutePlan::Kind::kLocal &&
+                        !work->delivery.has_return_reply() && !rounds_.MayGo(work->delivery, now);
+  // More queues than can be paused wait by their own times.
+  const bool is_put_off = is_early && pauses_.size() >= spool::kPausedQueuesMax;
+  if (work->delivery.has_return_reply() || !plan.ok() || is_put_off) {
+    const smtp::Reply reply = work->delivery.has_return_reply()
+                                  ? FromProto(work->delivery.return_reply())
+                              : plan.ok() ? smtp::Reply(kWaitsForRound)
+                                          : plan.reply();
     AttemptReport report;
     report.plan = std::make_shared<const RoutePlan>(plan.ok() ? *plan : RoutePlan());
     report.attempt =
@@ -283,8 +299,6 @@ void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions
   }
   PauseChanges changes;
   const bool is_suspended = pauses_.IsSuspended(queue);
-  const bool is_early =
-      plan->kind != RoutePlan::Kind::kLocal && !rounds_.MayGo(work->delivery, now);
   if (is_early) pauses_.AddRoundWait(queue, &changes);
   if (is_suspended || is_early) {
     Absorb(std::move(changes));
@@ -333,7 +347,10 @@ void Worker::Absorb(Actions* actions) {
   for (const spool::v1::QueueName& queue : actions->resume) pauses_.RemoveStalled(queue, &changes);
   Absorb(std::move(changes));
   for (const WorkPtr& work : actions->hand_back) HandBack(work);
-  metrics_.fallbacks->Increment(static_cast<double>(actions->fallbacks));
+  if (actions->fallbacks > 0) {
+    metrics_.fallbacks->Increment(static_cast<double>(actions->fallbacks));
+  }
+  actions->tells_lease_stream = !lease_commands_.empty();
 }
 
 void Worker::TellLeaseStream() {
@@ -531,7 +548,7 @@ void Worker::OnSessionEnded(SessionId session, const std::optional<Failure>& fai
 }
 
 void Worker::Perform(Actions actions) {
-  TellLeaseStream();
+  if (actions.tells_lease_stream) TellLeaseStream();
   for (Actions::Open& open : actions.open) {
     auto session =
         std::make_shared<Session>(open.session, std::move(open.plan), std::move(open.limit_key),

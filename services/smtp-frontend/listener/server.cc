@@ -10,6 +10,7 @@
 #include <utility>
 #include <variant>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
@@ -22,6 +23,8 @@
 #include "services/common/observe/log.h"
 #include "services/common/routing/domain_classes.h"
 #include "services/common/smtp/reply_codes.h"
+#include "services/smtp-frontend/collect/collection.h"
+#include "services/smtp-frontend/collect/collector.h"
 #include "services/smtp-frontend/listener/connection_limits.h"
 #include "services/smtp-frontend/listener/profile.h"
 #include "services/smtp-frontend/listener/proxy_reader.h"
@@ -93,6 +96,16 @@ class Server::Impl {
     clients_ = Clients();
   }
 
+  absl::Status PrepareCollections(const config::v1::Config& config) {
+    for (const config::v1::Collection& settings : config.collections()) {
+      absl::StatusOr<std::unique_ptr<const Collection>> collection =
+          Collection::Create(config, settings, metrics_);
+      if (!collection.ok()) return collection.status();
+      collections_[settings.name()] = *std::move(collection);
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status Listen(const config::v1::Config& config) {
     for (const config::v1::Listener& listener : config.smtp().listeners()) {
       absl::StatusOr<ListenerProfile> profile = MakeProfile(config, listener);
@@ -132,7 +145,8 @@ class Server::Impl {
     gate_.Close();
     OnEachThread([](Thread& thread) {
       CloseUnidentified(thread);
-      for (Session* session : Snapshot(thread)) session->Drain();
+      for (Collector* collector : Snapshot(thread.collectors)) collector->Drain();
+      for (Session* session : Snapshot(thread.sessions)) session->Drain();
     });
     if (gate_.WaitUntil(deadline)) return;
     TURNPIKE_LOG(kWarning, "sessions cut off at the end of the drain",
@@ -144,29 +158,50 @@ class Server::Impl {
   size_t session_count() const { return gate_.inside(); }
 
   void Describe(absl::AnyInvocable<void(std::vector<v1::Session>)> done) {
-    struct Collection {
+    struct Gathering {
       absl::Mutex mu;
       size_t threads_left ABSL_GUARDED_BY(mu);
       std::vector<v1::Session> sessions ABSL_GUARDED_BY(mu);
       absl::AnyInvocable<void(std::vector<v1::Session>)> done;
     };
-    auto collection = std::make_shared<Collection>();
+    auto gathering = std::make_shared<Gathering>();
     {
-      absl::MutexLock lock(&collection->mu);
-      collection->threads_left = threads_.size();
+      absl::MutexLock lock(&gathering->mu);
+      gathering->threads_left = threads_.size();
     }
-    collection->done = std::move(done);
-    OnEachThread([collection](Thread& thread) {
+    gathering->done = std::move(done);
+    OnEachThread([gathering](Thread& thread) {
       std::vector<v1::Session> sessions;
       {
-        absl::MutexLock lock(&collection->mu);
+        absl::MutexLock lock(&gathering->mu);
         for (const Session* session : thread.sessions) {
-          collection->sessions.push_back(session->Describe());
+          gathering->sessions.push_back(session->Describe());
         }
-        if (--collection->threads_left > 0) return;
-        sessions = std::move(collection->sessions);
+        if (--gathering->threads_left > 0) return;
+        sessions = std::move(gathering->sessions);
       }
-      collection->done(std::move(sessions));
+      gathering->done(std::move(sessions));
+    });
+  }
+
+  void Collect(const std::string& name, const std::string& run_id, CollectCallback done) {
+    const auto found = collections_.find(name);
+    if (found == collections_.end()) return done(absl::NotFoundError("no such collection"));
+    if (!gate_.TryEnter()) return done(absl::UnavailableError("draining"));
+    const size_t i = next_collect_thread_++ % threads_.size();
+    asio::io_context& context = io_threads_.context(i);
+    asio::post(context, [this, &context, thread = threads_[i].get(), run_id,
+                         collection = found->second.get(), place = std::make_unique<Place>(gate_),
+                         done = std::move(done)]() mutable {
+      StartCollector(context, *thread, *collection, run_id, std::move(place), std::move(done));
+    });
+  }
+
+  void EndCollection(const std::string& run_id) {
+    OnEachThread([run_id](Thread& thread) {
+      for (Collector* collector : Snapshot(thread.collectors)) {
+        if (collector->run_id() == run_id) collector->Drain();
+      }
     });
   }
 
@@ -185,6 +220,7 @@ class Server::Impl {
     absl::Time policy_warning_time = absl::InfinitePast();
     SessionEnvironment environment;
     absl::flat_hash_set<Session*> sessions;
+    absl::flat_hash_set<Collector*> collectors;
     absl::flat_hash_set<asio::ip::tcp::socket*> unidentified;  // that wait for a balancer's header
   };
   struct Open {
@@ -202,22 +238,25 @@ class Server::Impl {
   // What a session takes up; ends with the last trace of it.
   class Place {
    public:
+    // Without an admission: a connection that we open ourselves.
+    explicit Place(base::Gate& gate) : gate_(gate) {}
     Place(base::Gate& gate, ConnectionLimits::Admission admission)
         : gate_(gate), admission_(std::move(admission)) {}
     Place(const Place&) = delete;
     Place& operator=(const Place&) = delete;
     ~Place() { gate_.Leave(); }
 
-    ConnectionLimits::Admission& admission() { return admission_; }
+    ConnectionLimits::Admission& admission() { return *admission_; }
 
    private:
     base::Gate& gate_;
-    ConnectionLimits::Admission admission_;
+    std::optional<ConnectionLimits::Admission> admission_;
   };
 
   // Draining or aborting one may end another, so that the set changes meanwhile.
-  static std::vector<Session*> Snapshot(const Thread& thread) {
-    return std::vector<Session*>(thread.sessions.begin(), thread.sessions.end());
+  template <typename T>
+  static std::vector<T*> Snapshot(const absl::flat_hash_set<T*>& set) {
+    return std::vector<T*>(set.begin(), set.end());
   }
 
   static void CloseUnidentified(Thread& thread) {
@@ -238,7 +277,8 @@ class Server::Impl {
   void CutOff() {
     OnEachThread([](Thread& thread) {
       CloseUnidentified(thread);
-      for (Session* session : Snapshot(thread)) session->Abort();
+      for (Collector* collector : Snapshot(thread.collectors)) collector->Abort();
+      for (Session* session : Snapshot(thread.sessions)) session->Abort();
     });
     gate_.WaitUntil(absl::Now() + kAbortTime);
   }
@@ -266,7 +306,7 @@ class Server::Impl {
         std::make_shared<Place>(gate_, std::get<ConnectionLimits::Admission>(std::move(admitted)));
     Thread& thread = ThreadOf(socket);
     if (!is_balancer) {
-      return Begin(open.profile, thread, std::make_unique<net::Stream>(std::move(socket)),
+      return Begin(open.profile, thread, std::make_unique<net::Stream>(std::move(socket), peer),
                    std::move(place));
     }
     auto unidentified = std::make_shared<asio::ip::tcp::socket>(std::move(socket));
@@ -322,6 +362,29 @@ class Server::Impl {
     asio::co_spawn(running.executor(), Session::Run(std::move(session)), on_end);
   }
 
+  void StartCollector(asio::io_context& context, Thread& thread, const Collection& collection,
+                      const std::string& run_id, std::unique_ptr<Place> place,
+                      CollectCallback done) {
+    if (is_draining_) return done(absl::UnavailableError("draining"));
+    const auto collector = std::make_shared<Collector>(thread.environment, collection, run_id,
+                                                       [&thread](Session& session, bool begins) {
+                                                         if (begins) {
+                                                           thread.sessions.insert(&session);
+                                                         } else {
+                                                           thread.sessions.erase(&session);
+                                                         }
+                                                       });
+    thread.collectors.insert(collector.get());
+    auto on_end = [&thread, collector, place = std::move(place), done = std::move(done)](
+                      std::exception_ptr exception, dequeue::v1::Run run) mutable {
+      thread.collectors.erase(collector.get());
+      if (!exception) return done(std::move(run));
+      TURNPIKE_LOG(kError, "exception in a collection", {{"session", collector->run_id()}});
+      done(absl::InternalError("exception"));
+    };
+    asio::co_spawn(context, Collector::Run(collector), std::move(on_end));
+  }
+
   // [RFC5321 3.8] A last word, if it can be said without waiting: not under TLS.
   static void RefuseConnection(const ListenerProfile& profile, ConnectionLimits::Refusal refusal,
                                asio::ip::tcp::socket socket) {
@@ -358,6 +421,8 @@ class Server::Impl {
   std::atomic<bool> is_draining_{false};
   std::vector<std::unique_ptr<Thread>> threads_;
   std::vector<std::unique_ptr<Open>> listeners_;
+  absl::flat_hash_map<std::string, std::unique_ptr<const Collection>> collections_;
+  std::atomic<size_t> next_collect_thread_{0};
   net::IoThreads io_threads_;  // with its contexts the last sessions are destroyed
   Clients clients_;
 };
@@ -370,8 +435,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Config& 
                                                       Clients clients,
                                                       prometheus::Registry& registry) {
   auto impl = std::make_unique<Impl>(config, std::move(clients), registry);
-  absl::Status listening = impl->Listen(config);
-  if (!listening.ok()) return listening;
+  absl::Status ready = impl->PrepareCollections(config);
+  if (ready.ok()) ready = impl->Listen(config);
+  if (!ready.ok()) return ready;
   return std::unique_ptr<Server>(new Server(std::move(impl)));
 }
 
@@ -382,6 +448,13 @@ bool Server::is_draining() const { return impl_->is_draining(); }
 void Server::Describe(absl::AnyInvocable<void(std::vector<v1::Session>)> done) {
   impl_->Describe(std::move(done));
 }
+
+void Server::Collect(const std::string& collection, const std::string& run_id,
+                     CollectCallback done) {
+  impl_->Collect(collection, run_id, std::move(done));
+}
+
+void Server::EndCollection(const std::string& run_id) { impl_->EndCollection(run_id); }
 
 std::vector<std::string> Server::addresses() const { return impl_->addresses(); }
 

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/config/v1/config.pb.h"
+#include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "protos/turnpike/frontend/v1/frontend.pb.h"
 #include "services/auth-service/client/policy.h"
 #include "services/gateway-dequeue/client/dequeue.h"
@@ -51,6 +52,14 @@ class Server {
 
   // The sessions of all threads, in no order. `done` is called on an I/O thread.
   void Describe(absl::AnyInvocable<void(std::vector<v1::Session>)> done);
+
+  // Collects mail from a provider (collections[].name), as a session with the id `run_id` once the
+  // roles have turned. (DQ-50) `done` is called once, inside of this or on an I/O thread, unless
+  // the server is destroyed before. Errors: NOT_FOUND: no such collection; UNAVAILABLE: draining.
+  using CollectCallback = absl::AnyInvocable<void(absl::StatusOr<dequeue::v1::Run>)>;
+  void Collect(const std::string& collection, const std::string& run_id, CollectCallback done);
+  // Ends it after the message in progress; nothing if there is none.
+  void EndCollection(const std::string& run_id);
 
   // `127.0.0.1:40123` of each listener, in the order of the configuration.
   std::vector<std::string> addresses() const;

@@ -31,8 +31,8 @@ asio::awaitable<void> Session::Open() {
   engine_.emplace(environment_.offers->WithoutPolicy(listener_), start);
   if (answer.ok() && answer->has_verdict() && !answer->verdict().accepted()) {
     connect_refusal_ = ReplyFromProto(answer->verdict().reply());
-    if (answer->verdict().close() || !connect_refusal_->is_permanent()) {
-      // [RFC5321 3.8] only 421 ends a session from our side.
+    is_connect_refusal_final_ = answer->verdict().close();
+    if (!connect_refusal_->is_permanent()) {
       connect_refusal_ = smtp::Reply(smtp::kScreened, connect_refusal_->text());
     }
   }
@@ -41,7 +41,14 @@ asio::awaitable<void> Session::Open() {
 asio::awaitable<void> Session::On(smtp::event::Connected) {
   if (connect_refusal_) {
     listener_.metrics->refused_by_policy.Increment();
-    RefuseWith(*connect_refusal_, "connect");
+    // [RFC5321 3.1] would have us wait for QUIT, which is for peers of good will: who guesses
+    // passwords is to hold nothing of ours.
+    NoteRefusal(*connect_refusal_, "connect");
+    if (is_connect_refusal_final_) {
+      engine_->Terminate(*connect_refusal_);
+    } else {
+      engine_->Answer(*connect_refusal_);
+    }
   } else {
     engine_->Accept();
   }

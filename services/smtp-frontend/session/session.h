@@ -153,6 +153,7 @@ class Session : public std::enable_shared_from_this<Session> {
   auth::v1::SessionFacts facts_;
   std::optional<smtp::ServerEngine> engine_;  // from Open on
   std::optional<smtp::Reply> connect_refusal_;
+  bool is_connect_refusal_final_ = false;  // close after it
   Stage stage_ = Stage::kConnect;
   Totals totals_;
   std::string ending_;  // why the session is over; empty while it is not

@@ -141,7 +141,7 @@ bool GatewayGate::Guards(const v1::Verdict& verdict) const {
          gateways_.contains(verdict.queue());
 }
 
-void GatewayGate::Judge(absl::string_view address, v1::Verdict verdict,
+void GatewayGate::Judge(std::string address, v1::Verdict verdict,
                         absl::AnyInvocable<void(v1::Verdict)> done) {
   const auto found = gateways_.find(verdict.queue());
   if (!Guards(verdict) || found == gateways_.end()) return done(std::move(verdict));

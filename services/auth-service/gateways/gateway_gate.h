@@ -13,11 +13,11 @@
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/auth/v1/session.pb.h"
 #include "protos/turnpike/config/v1/config.pb.h"
+#include "services/auth-service/core/recipient_gate.h"
 #include "services/auth-service/gateways/quota.h"
 #include "services/auth-service/gateways/recipient_list.h"
 #include "services/common/base/ticker.h"
@@ -32,7 +32,7 @@ namespace turnpike::auth {
 // nothing can be stored either.
 //
 // Thread-safe.
-class GatewayGate {
+class GatewayGate : public RecipientGate {
  public:
   struct Options {
     absl::Duration figures_age_max = absl::Seconds(1);   // far from the limit
@@ -49,13 +49,13 @@ class GatewayGate {
                                                              spool::Spool& spool, Options options);
 
   // Whether Judge has something to say to an accepted RCPT. It never has to one that is refused.
-  bool Guards(const v1::Verdict& verdict) const;
+  bool Guards(const v1::Verdict& verdict) const override;
 
   // `verdict` is of the recipient `address`. `done` gets it as it is, with a shorter lifetime or a
   // narrower scope, or a refusal in its place. Runs inside of the call or on a thread of the
   // spool's.
-  void Judge(absl::string_view address, v1::Verdict verdict,
-             absl::AnyInvocable<void(v1::Verdict)> done);
+  void Judge(std::string address, v1::Verdict verdict,
+             absl::AnyInvocable<void(v1::Verdict)> done) override;
 
  private:
   struct Gateway {

@@ -8,8 +8,8 @@
 namespace turnpike::net {
 
 struct TlsaRecord {
-  uint8_t usage = 0;          // 2: DANE-TA, 3: DANE-EE; 0 and 1 mean nothing in SMTP [RFC7672 3.1.3]
-  uint8_t selector = 0;       // 0: the whole certificate, 1: its public key
+  uint8_t usage = 0;     // 2: DANE-TA, 3: DANE-EE; 0 and 1 mean nothing in SMTP [RFC7672 3.1.3]
+  uint8_t selector = 0;  // 0: the whole certificate, 1: its public key
   uint8_t matching_type = 0;  // 0: as it is, 1: SHA-256, 2: SHA-512
   std::string data;
 

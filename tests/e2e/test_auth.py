@@ -76,7 +76,7 @@ def test_au_13_smtplib_logs_in_and_sends(turnpike):
     with smtplib.SMTP("127.0.0.1", turnpike.ports["submission"]) as client:
         client.starttls(context=context)
         client.login(ACCOUNT, PASSWORD)
-        client.sendmail(ACCOUNT, ["bob@customer.test"], b"Subject: x\r\n\r\nHello.\r\n")
+        client.sendmail(ACCOUNT, ["bob@customer.test"], f"From: {ACCOUNT}\r\nSubject: x\r\n\r\nHello.\r\n".encode())
 
 
 def test_au_13_gnu_sasl_logs_in_by_scram(turnpike):
@@ -93,7 +93,7 @@ def test_au_13_clear_text_mechanisms_only_under_tls(turnpike):
         offered = client.ehlo().get("AUTH", "").split()
         assert "PLAIN" not in offered and "LOGIN" not in offered
         answer = client.auth_plain(ACCOUNT, PASSWORD)
-        assert answer[:3] in ("504", "538", "530", "534"), answer
+        assert answer.startswith("504 5.5.4"), answer
     with Client(turnpike.ports["clear"]) as client:
         assert "PLAIN" in client.ehlo()["AUTH"].split()
 

@@ -2,6 +2,9 @@
 
 #include <arpa/inet.h>
 
+#include <algorithm>
+#include <iterator>
+
 #include "absl/status/status.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -200,8 +203,14 @@ absl::StatusOr<Mailbox> Mailbox::Parse(absl::string_view text, const AddressOpti
 }
 
 bool Mailbox::has_routing_local_part() const {
+  // What compatibility normalization (NFKC) makes of these is one of `@%!`.
+  constexpr absl::string_view kLookalikes[] = {"\uff20", "\ufe6b", "\uff05",
+                                               "\ufe6a", "\uff01", "\ufe57"};
   return local_part_.find_first_of("%!@") != std::string::npos ||
-         absl::StrContains(local_part_, "::");
+         absl::StrContains(local_part_, "::") ||
+         std::any_of(
+             std::begin(kLookalikes), std::end(kLookalikes),
+             [this](absl::string_view each) { return absl::StrContains(local_part_, each); });
 }
 
 bool Mailbox::has_non_ascii_local_part() const { return !IsAscii(local_part_); }

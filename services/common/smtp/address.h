@@ -67,7 +67,8 @@ class Mailbox {
   const AddressLiteral* literal() const { return std::get_if<AddressLiteral>(&host_); }
 
   // True where a host that looks into local parts might route the mail onwards: percent hack, bang
-  // path, a second `@`, DECnet's `::`. A relay rule must not take such an address as local. (AU-24)
+  // path, a second `@`, DECnet's `::`, also by characters that are taken for these after
+  // normalization (U+FF20). A relay rule must not take such an address as local. (AU-24)
   bool has_routing_local_part() const;
 
   bool has_non_ascii_local_part() const;

@@ -147,6 +147,14 @@ TEST(MailboxTest, LocalPartsThatRouteAreKnown) {
   }
 }
 
+TEST(MailboxTest, LookalikesOfRoutingCharactersRouteToo) {
+  for (const char* text : {"bob\uff20far.example@gw.example", "bob\uff05far.example@gw.example",
+                           "far.example\uff01bob@gw.example"}) {
+    EXPECT_TRUE(Mailbox::Parse(text, AddressOptions{.allow_utf8 = true})->has_routing_local_part())
+        << text;
+  }
+}
+
 TEST(MailboxTest, PrintedFormReadsBackToAnEqualValue) {
   for (absl::string_view text : {"a@b.c", R"("a b"@b.c)", R"("\"\\"@b.c)", "a@[IPv6:::1]",
                                  R"("@"@b.c)", "müller@b.c", "postmaster"}) {

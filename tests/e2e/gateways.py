@@ -40,6 +40,8 @@ def submit(port, domain, count=1, first=1, sender="ann@sender.test", recipients=
             assert client.auth_plain(as_gateway, PASSWORD).startswith("235")
         for number in range(first, first + count):
             content = message(number, size)
+            if as_gateway:  # who has authenticated is named in From: too (AU-6)
+                content = content.replace(b"<ann@sender.test>", f"<{sender}>".encode())
             answer = client.mail(sender, recipients or [f"user{number}@{domain}"], content)
             assert answer.startswith("250"), answer
             contents.append(content)

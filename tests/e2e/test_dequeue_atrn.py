@@ -226,7 +226,8 @@ def test_dq_35_8bit_to_a_peer_without_8bitmime_is_returned_not_mangled(turnpike)
         client.ehlo()
         client.auth_plain("second.test", PASSWORD)
         answer = client.mail("boss@second.test", ["x@customer.test"],
-                             "Subject: x\r\n\r\nhä\r\n".encode(), " BODY=8BITMIME")
+                             "From: boss@second.test\r\nSubject: x\r\n\r\nhä\r\n".encode(),
+                             " BODY=8BITMIME")
         assert answer.startswith("250")
     reply, server = atrn(turnpike.ports["odmr"], "customer.test", Server(capabilities=["SIZE"]))
     assert reply.startswith("250")

@@ -34,7 +34,7 @@ acl_smtp_rcpt = acl_rcpt
 {main}
 begin acl
 acl_rcpt:
-  accept domains = +local_domains
+  accept {rcpt}
   deny message = not for us
 {acl}
 begin routers
@@ -54,6 +54,16 @@ maildir:
 {transports}
 begin retry
 * * F,1h,1m
+{authenticators}
+"""
+
+AUTHENTICATORS = """\
+begin authenticators
+cram:
+  driver = cram_md5
+  public_name = CRAM-MD5
+  server_secret = ${lookup{$auth1}lsearch{{folder}/users}{$value}fail}
+  server_set_id = $auth1
 """
 
 
@@ -76,8 +86,9 @@ class Exim:
 
     def __init__(self, folder, domains, address="127.0.0.1", port=None,
                  hostname="mail.customer.test", main="", acl="", routers="", transports="",
-                 conf=None):
-        """`conf`: the whole configuration instead, with {folder}, {port}, {address}, {exim}."""
+                 rcpt="domains = +local_domains", users=None, conf=None):
+        """`users`: {login: password}; then mail is taken only from those who have logged in.
+        `conf`: the whole configuration instead, with {folder}, {port}, {address}, {exim}."""
         self.folder = pathlib.Path(folder)
         self.address = address
         self.port = port or free_port(address)
@@ -91,9 +102,12 @@ class Exim:
         for parent in [self.folder, *self.folder.parents]:
             if parent != pathlib.Path("/") and not parent.stat().st_mode & 0o001:
                 parent.chmod(parent.stat().st_mode | 0o111)
+        if users:
+            rcpt += "\n         authenticated = *"
         values = dict(folder=self.folder, address=address, port=self.port, hostname=hostname,
                       domains=" : ".join(domains), exim=self.exim, main=main, acl=acl,
-                      routers=routers, transports=transports)
+                      routers=routers, transports=transports, rcpt=rcpt,
+                      authenticators=self._authenticators(users or {}))
         text = conf or CONF
         for key, value in values.items():
             text = text.replace("{" + key + "}", str(value))
@@ -108,6 +122,10 @@ class Exim:
             text = pathlib.Path("/etc", name).read_text()
             (self.folder / name).write_text(text.rstrip("\n") + "\n" + line + "\n")
         return number
+
+    def _authenticators(self, users):
+        (self.folder / "users").write_text("".join(f"{u}: {p}\n" for u, p in users.items()))
+        return AUTHENTICATORS.replace("{folder}", str(self.folder)) if users else ""
 
     def command(self, *arguments):
         """The command line that runs Exim with these arguments."""

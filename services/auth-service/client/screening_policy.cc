@@ -23,6 +23,7 @@ void ScreeningPolicy::Ask(v1::Question question, absl::Time deadline, AnswerCall
   v1::Answer answer;
   v1::Verdict& verdict = *answer.mutable_verdict();
   verdict.set_rule("AU-22");
+  verdict.set_close(true);
   if (blocked->has_reply()) {
     *verdict.mutable_reply() = std::move(*blocked->mutable_reply());
   } else {

@@ -32,6 +32,7 @@ TEST(ScreeningPolicyTest, ScreenedClientsAreRefusedWithoutAQuestion) {
   EXPECT_EQ(ask("192.0.2.1").verdict().reply().code(), 554);
   EXPECT_EQ(ask("192.0.2.1").verdict().reply().enhanced_code(), "5.7.1");
   EXPECT_FALSE(ask("192.0.2.1").verdict().accepted());
+  EXPECT_TRUE(ask("192.0.2.1").verdict().close());
   EXPECT_EQ(inner.questions().size(), 1u);
   EXPECT_TRUE(ask("192.0.2.2").has_offer());
 

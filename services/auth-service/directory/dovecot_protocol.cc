@@ -85,9 +85,11 @@ std::string DovecotPlainQuestion(uint32_t id, absl::string_view address,
                                  absl::string_view password) {
   const absl::string_view nul("\0", 1);
   std::string response = absl::StrCat(nul, address, nul, password);
-  // `secured`: the way from the client is our business. `resp` must be the last.
-  std::string line =
-      absl::StrCat("AUTH\t", id, "\tPLAIN\tservice=smtp\tsecured\tresp=", ToBase64(response));
+  // `secured`: the way from the client is our business. `no-penalty`: so are those who guess; the
+  // waits that Dovecot has for them would be everybody's, as it does not know who is who. `resp`
+  // must be the last.
+  std::string line = absl::StrCat(
+      "AUTH\t", id, "\tPLAIN\tservice=smtp\tsecured\tno-penalty\tresp=", ToBase64(response));
   Wipe(response);
   return line;
 }

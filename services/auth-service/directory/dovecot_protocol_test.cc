@@ -28,7 +28,7 @@ TEST(DovecotProtocolTest, QuestionIsOneLineWhateverTheAddress) {
 
 TEST(DovecotProtocolTest, PasswordIsTheLastParameter) {
   EXPECT_EQ(DovecotPlainQuestion(7, "a", "b"),
-            "AUTH\t7\tPLAIN\tservice=smtp\tsecured\tresp=AGEAYg==");
+            "AUTH\t7\tPLAIN\tservice=smtp\tsecured\tno-penalty\tresp=AGEAYg==");
 }
 
 TEST(DovecotProtocolTest, UserAnswers) {

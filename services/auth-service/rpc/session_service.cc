@@ -186,6 +186,7 @@ v1::Answer SessionService::Asker::AnswerConnect(const v1::Question& question) co
     return answer;
   }
   *answer.mutable_verdict() = Refuse("AU-22", smtp::kBlocked);
+  answer.mutable_verdict()->set_close(true);
   if (blocked->has_reply()) *answer.mutable_verdict()->mutable_reply() = blocked->reply();
   parts_->metrics.CountRefusal("AU-22");
   return answer;

@@ -52,9 +52,6 @@ inline constexpr ReplyCode kTooManyRecipients{452, {4, 5, 3}, "Too many recipien
 inline constexpr ReplyCode kTlsUnavailable{454, {4, 7, 0}, "TLS not available now"};
 inline constexpr ReplyCode kAuthUnavailable{454, {4, 7, 0}, "Temporary authentication failure"};
 
-// 5xx: at connect
-inline constexpr ReplyCode kBlockedNetwork{554, {5, 7, 1}, "Connections from here are refused"};
-
 // 5xx: grammar and order
 inline constexpr ReplyCode kUnknownCommand{500, {5, 5, 1}, "Command not recognized"};
 inline constexpr ReplyCode kMalformedLine{500, {5, 5, 2}, "Malformed command"};

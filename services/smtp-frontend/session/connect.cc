@@ -29,6 +29,7 @@ asio::awaitable<void> Session::Open() {
   }
   // The session goes on without an answer: each of its questions fails by itself, or does not.
   engine_.emplace(environment_.offers->WithoutPolicy(listener_), start);
+  lacks_offer_ = true;
   if (answer.ok() && answer->has_verdict() && !answer->verdict().accepted()) {
     connect_refusal_ = ReplyFromProto(answer->verdict().reply());
     is_connect_refusal_final_ = answer->verdict().close();

@@ -152,6 +152,23 @@ TEST(MailTest, PolicyMayRefuseAConnection) {
   EXPECT_EQ(Code(peer.Ask("QUIT")), "221");
 }
 
+TEST(MailTest, RefusedConnectionIsClosedIfThePolicySaysSo) {
+  TestFrontend frontend;
+  frontend.policy().SetRule([](const auth::v1::Question& question) {
+    std::optional<absl::StatusOr<auth::v1::Answer>> answer;
+    if (!question.has_connect()) return answer;
+    auth::v1::Answer refusal;
+    refusal.mutable_verdict()->mutable_reply()->set_code(554);
+    refusal.mutable_verdict()->mutable_reply()->set_text("Go away");
+    refusal.mutable_verdict()->set_close(true);
+    answer = refusal;
+    return answer;
+  });
+  TestPeer peer(frontend.AddressOf("mx"));
+  EXPECT_EQ(peer.ReadReply(), "554 Go away");
+  EXPECT_TRUE(peer.IsAtEnd());
+}
+
 TEST(MailTest, LargeMessageIsPassedOnInPiecesAndArrivesWhole) {
   TestFrontend frontend;
   TestPeer peer(frontend.AddressOf("mx"));

@@ -152,6 +152,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const bool is_collected_;
   auth::v1::SessionFacts facts_;
   std::optional<smtp::ServerEngine> engine_;  // from Open on
+  bool lacks_offer_ = false;                  // the policy did not answer at the beginning
   std::optional<smtp::Reply> connect_refusal_;
   bool is_connect_refusal_final_ = false;  // close after it
   Stage stage_ = Stage::kConnect;

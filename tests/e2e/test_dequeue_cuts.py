@@ -98,6 +98,13 @@ class CuttingPeer:
         raise ConnectionError
 
 
+@pytest.fixture(autouse=True)
+def empty_queue(turnpike):
+    """Every test starts with nothing held."""
+    wait_for(lambda: atrn(turnpike.ports["odmr"], "customer.test")[0][:3] in ("250", "453"))
+    wait_for(lambda: queue_counts(turnpike, "customer.test") == (0, 0, 0, 0))
+
+
 def cuts():
     """Every point of the dialogue; resets only where no reply could be lost with them."""
     for pipelining in (False, True):
@@ -125,7 +132,10 @@ def name_of(cut):
 
 @pytest.mark.parametrize("cut", cuts(), ids=name_of)
 def test_dq_34_and_37_cut_at_every_point(turnpike, cut):
-    contents = submit(turnpike.ports["mx"], "customer.test", MESSAGES)
+    # More than the sockets between us hold: otherwise the end of the data is under way when the
+    # peer closes within the content, and whether it got there cannot be known.
+    size = 16_000_000 if cut[0] == "content" or (cut[0], cut[2]) == ("data", "after") else 0
+    contents = submit(turnpike.ports["mx"], "customer.test", MESSAGES, size=size)
     peer = CuttingPeer(*cut)
     client = wait_for(lambda: granted(turnpike), what="a session")
     peer.serve(client)

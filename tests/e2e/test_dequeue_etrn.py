@@ -31,6 +31,7 @@ def turnpike(start, sites, tmp_path_factory):
                     gateway("customer.test", {"port": one.port}, aliases=["customer.example"]),
                     gateway("asks.test", {"port": one.port}),
                     gateway("sub.asks.test", {"port": one.port, "require_auth": False}),
+                    gateway("guarded.asks.test", {"port": one.port}),
                     gateway("open.test", {"port": one.port, "require_auth": False}),
                     gateway("bymx.test", {"port": one.port, "deliver_to": "site.test"}),
                     gateway("byhost.test", {"port": one.port, "deliver_to": "[host.site.test]"}),
@@ -156,6 +157,33 @@ def test_dq_12_options_at_and_hash(turnpike, sites):
     wait_for(lambda: spool_is_empty(turnpike, GATEWAY, "asks.test"))
 
 
+def test_dq_12_at_counts_what_the_asker_may_have_below_it(turnpike, sites):
+    """Its own and the open subdomain; the guarded one is somebody else's."""
+    for domain in ("asks.test", "sub.asks.test", "guarded.asks.test"):
+        wait_for(lambda: spool_is_empty(turnpike, GATEWAY, domain))
+    before = len(sites[0].messages)
+    submit(turnpike.ports["mx"], "asks.test", 2)
+    submit(turnpike.ports["mx"], "sub.asks.test", 3)
+    submit(turnpike.ports["mx"], "guarded.asks.test", 4)
+    reply = etrn(turnpike, "@asks.test", "asks.test")
+    assert reply == "253 2.0.0 OK, 5 pending messages for node asks.test started"
+    wait_for(lambda: len(sites[0].messages) == before + 5)
+    assert queue_counts(turnpike, "guarded.asks.test")[0] == 4
+    assert etrn(turnpike, "@guarded.asks.test", "asks.test").startswith("459 ")
+    assert etrn(turnpike, "@asks.test", "guarded.asks.test").startswith("459 "), "wider than its own"
+    assert etrn(turnpike, "@guarded.asks.test", "guarded.asks.test").startswith("253 2.0.0 OK, 4 ")
+    wait_for(lambda: len(sites[0].messages) == before + 9)
+
+
+def test_dq_12_a_client_polls_until_it_is_empty(turnpike, sites):
+    submit(turnpike.ports["mx"], "open.test", 3)
+    with Client(turnpike.ports["mx"], source="127.0.0.2") as client:
+        client.ehlo()
+        codes = []
+        wait_for(lambda: codes.append(client.ask("ETRN open.test")[:3]) or codes[-1] == "251")
+    assert codes[0] == "253" and set(codes) == {"253", "251"}
+
+
 def test_dq_12_unable_to_queue_while_the_store_is_away(start):
     turnpike = start({"gateways": [gateway("open.test", {"require_auth": False})],
                       "smtp": {"policy_timeout": "2s"}})
@@ -226,3 +254,21 @@ def test_dq_18_many_etrns_in_a_row_release_once(turnpike, sites):
     assert all(reply[:3] in ("250", "251", "252", "253") for reply in replies), replies
     wait_for(lambda: spool_is_empty(turnpike, GATEWAY, "open.test"))
     assert len(sites[0].messages) == before + 20
+
+
+def test_dq_18_etrns_of_many_clients_join_the_release_under_way(turnpike, sites):
+    """Each gets a true reply, and each message goes out once."""
+    before = len(sites[0].messages)
+    clients = [Client(turnpike.ports["mx"], source="127.0.0.2") for _ in range(40)]
+    for client in clients:
+        client.ehlo()
+    contents = submit(turnpike.ports["mx"], "open.test", 30)
+    for client in clients:
+        client.send("ETRN open.test")
+    replies = [client.reply() for client in clients]
+    assert all(reply[:3] in ("251", "253") and "\n" not in reply for reply in replies), replies
+    wait_for(lambda: spool_is_empty(turnpike, GATEWAY, "open.test"))
+    arrived = [without_received(m.content) for m in sites[0].messages[before:]]
+    assert sorted(arrived) == sorted(contents)
+    for client in clients:
+        client.close()

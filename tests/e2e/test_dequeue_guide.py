@@ -37,5 +37,3 @@ def test_dq_62_the_guides_example_works_as_it_stands(name, tmp_path):
          str(TOP / "tests" / "e2e" / "guide_scenario.py"), name, str(tmp_path)],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=180)
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-6000:]
-
-

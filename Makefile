@@ -46,7 +46,7 @@ e2e: test-packages ## End-to-end tests of the real binaries with real peers
 	tests/run_all.sh e2e
 
 .PHONY: bench
-bench: test-packages ## Compare with Postfix on this machine; writes build/bench.json
+bench: test-packages ## Compare with Postfix and measure the rest on this machine; writes build/bench*.json (long)
 	tests/bench/run
 
 .PHONY: fuzz

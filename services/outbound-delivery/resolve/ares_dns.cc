@@ -11,6 +11,7 @@
 #include <asio/steady_timer.hpp>
 #include <asio/strand.hpp>
 #include <chrono>
+#include <deque>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
@@ -24,7 +25,10 @@
 namespace turnpike::delivery {
 namespace {
 
-constexpr int kTries = 2;         // rounds over all servers; the second waits twice as long
+constexpr int kTries = 2;  // rounds over all servers; the second waits twice as long
+// Questions on their way at one time. More would come back faster than sockets of ordinary size
+// hold answers, and each that is dropped costs a whole timeout.
+constexpr size_t kQuestionsMax = 128;
 constexpr int kEdnsBytes = 1232;  // passes everywhere without fragments
 constexpr int kTlsaType = 52;     // [RFC6698 7.1]
 constexpr size_t kFlagsOctet = 3;
@@ -46,40 +50,27 @@ int WireType(RecordType type) {
   return ns_t_invalid;
 }
 
-// A question on its way, given to c-ares as a plain pointer and deleted by its callback, which
-// c-ares promises to call once.
-struct Pending {
-  DnsQuestion question;
-  Dns::Callback done;
-};
-
 std::shared_ptr<const DnsAnswer> MakeFailure(DnsAnswer::Result result) {
   return std::make_shared<const DnsAnswer>(DnsAnswer{.result = result});
 }
 
-void OnAresAnswer(void* argument, int status, int /*timeouts*/, unsigned char* bytes, int length) {
-  const std::unique_ptr<Pending> pending(static_cast<Pending*>(argument));
-  const bool has_message = bytes != nullptr && length > 0;
+// What c-ares' answer to a question means.
+std::shared_ptr<const DnsAnswer> MakeAnswer(const DnsQuestion& question, int status,
+                                            absl::string_view message) {
   switch (status) {
     case ARES_SUCCESS:
     case ARES_ENODATA:
-    case ARES_ENOTFOUND: {
-      if (!has_message) break;
-      const absl::string_view message(reinterpret_cast<const char*>(bytes),
-                                      static_cast<size_t>(length));
-      pending->done(std::make_shared<const DnsAnswer>(ReadDnsMessage(message, pending->question)));
-      return;
-    }
+    case ARES_ENOTFOUND:
+      if (message.empty()) break;
+      return std::make_shared<const DnsAnswer>(ReadDnsMessage(message, question));
     case ARES_ETIMEOUT:
-      pending->done(MakeFailure(DnsAnswer::Result::kTimeout));
-      return;
+      return MakeFailure(DnsAnswer::Result::kTimeout);
     case ARES_EBADNAME:  // cannot be asked, so nobody has registered it
-      pending->done(MakeFailure(DnsAnswer::Result::kNxDomain));
-      return;
+      return MakeFailure(DnsAnswer::Result::kNxDomain);
     default:  // ARES_ECONNREFUSED too: that is also how it puts that every server refused to say
       break;
   }
-  pending->done(MakeFailure(DnsAnswer::Result::kServFail));
+  return MakeFailure(DnsAnswer::Result::kServFail);
 }
 
 }  // namespace
@@ -124,13 +115,13 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
   }
 
   void Ask(const DnsQuestion& question, Callback done) {
-    asio::post(strand_, [self = shared_from_this(), pending = std::make_unique<Pending>(Pending{
-                                                        question, std::move(done)})]() mutable {
-      const std::string name = absl::StrCat(pending->question.name, ".");  // absolute
-      const int type = WireType(pending->question.type);
-      self->Send(name, type, std::move(pending));
-      self->SetTimer();
-    });
+    asio::post(strand_,
+               [self = shared_from_this(), pending = std::make_unique<Pending>(Pending{
+                                               this, question, std::move(done)})]() mutable {
+                 self->waiting_.push_back(std::move(pending));
+                 self->SendNext();
+                 self->SetTimer();
+               });
   }
 
   // Ends all questions, as failures, and waits until their callbacks have run.
@@ -139,6 +130,10 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
     asio::post(strand_, [self = shared_from_this(), &ended] {
       self->is_ended_ = true;
       ares_cancel(self->channel_);
+      for (const std::unique_ptr<Pending>& pending : self->waiting_) {
+        pending->done(MakeFailure(DnsAnswer::Result::kServFail));
+      }
+      self->waiting_.clear();
       self->timer_.cancel();
       for (auto& [socket, watch] : self->watches_) watch->descriptor.cancel();
       ended.Notify();
@@ -161,14 +156,33 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
   };
   using WaitType = asio::posix::stream_descriptor::wait_type;
 
+  // A question: waiting, or given to c-ares as a plain pointer and deleted by its callback, which
+  // c-ares promises to call once.
+  struct Pending {
+    Channel* channel;
+    DnsQuestion question;
+    Callback done;
+  };
+
+  void SendNext() {
+    while (!waiting_.empty() && asked_count_ < kQuestionsMax && !is_ended_) {
+      std::unique_ptr<Pending> pending = std::move(waiting_.front());
+      waiting_.pop_front();
+      ++asked_count_;
+      Send(std::move(pending));
+    }
+  }
+
   // Asks with the AD flag set: that we want to be told whether the answer was validated.
   // [RFC6840 5.7] ares_query cannot do that.
-  void Send(const std::string& name, int type, std::unique_ptr<Pending> pending) {
+  void Send(std::unique_ptr<Pending> pending) {
     unsigned char* query = nullptr;
     int length = 0;
+    const std::string name = absl::StrCat(pending->question.name, ".");  // absolute
     const auto id = static_cast<uint16_t>(base::RandomUint64());
     const int status =
-        ares_create_query(name.c_str(), ns_c_in, type, id, /*rd=*/1, &query, &length, kEdnsBytes);
+        ares_create_query(name.c_str(), ns_c_in, WireType(pending->question.type), id,
+                          /*rd=*/1, &query, &length, kEdnsBytes);
     if (status != ARES_SUCCESS) {
       OnAresAnswer(pending.release(), status, 0, nullptr, 0);
       return;
@@ -176,6 +190,17 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
     query[kFlagsOctet] |= kAuthenticDataFlag;
     ares_send(channel_, query, length, &OnAresAnswer, pending.release());
     ares_free_string(query);
+  }
+
+  static void OnAresAnswer(void* argument, int status, int /*timeouts*/, unsigned char* bytes,
+                           int length) {
+    const std::unique_ptr<Pending> pending(static_cast<Pending*>(argument));
+    --pending->channel->asked_count_;
+    const bool has_message = bytes != nullptr && length > 0;
+    pending->done(MakeAnswer(pending->question, status,
+                             has_message ? absl::string_view(reinterpret_cast<const char*>(bytes),
+                                                             static_cast<size_t>(length))
+                                         : absl::string_view()));
   }
 
   static void OnSocketState(void* data, ares_socket_t socket, int readable, int writable) {
@@ -225,6 +250,7 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
                     is_read ? ARES_SOCKET_BAD : socket);
     const auto it = watches_.find(socket);
     if (it != watches_.end()) Wait(socket, it->second);
+    SendNext();
     SetTimer();
   }
 
@@ -239,6 +265,7 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
     timer_.async_wait([self = shared_from_this()](const asio::error_code& error) {
       if (error || self->is_ended_) return;
       ares_process_fd(self->channel_, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+      self->SendNext();
       self->SetTimer();
     });
   }
@@ -247,6 +274,8 @@ class AresDns::Channel : public std::enable_shared_from_this<AresDns::Channel> {
   asio::steady_timer timer_;
   ares_channel channel_ = nullptr;
   absl::flat_hash_map<ares_socket_t, std::shared_ptr<Watch>> watches_;
+  std::deque<std::unique_ptr<Pending>> waiting_;
+  size_t asked_count_ = 0;
   bool is_ended_ = false;
 };
 

@@ -17,7 +17,8 @@ struct ScreenMetrics {
 
   // turnpike_auth_screen_failures_total{result}: failed logins as the screen took them. `counted`;
   // `repeated`: the same wrong password again; `dropped`: dynamic_screening.entries_max or too many
-  // reports at one time, nobody counts these; `error`: the shared state is away, likewise.
+  // reports at one time, nobody counts these; `error`: the shared state was away, they are tried
+  // again.
   prometheus::Counter& counted;
   prometheus::Counter& repeated;
   prometheus::Counter& dropped;

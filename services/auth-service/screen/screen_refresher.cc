@@ -84,6 +84,7 @@ void ScreenRefresher::Run() {
       TURNPIKE_LOG(kWarning, "the shared screen cannot be read", {{"error", status.ToString()}});
     }
     is_failing_ = !status.ok();
+    if (status.ok()) options_.on_success();
   }
 }
 

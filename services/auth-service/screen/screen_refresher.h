@@ -3,6 +3,7 @@
 #define TURNPIKE_SERVICES_AUTH_SERVICE_SCREEN_SCREEN_REFRESHER_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <thread>
 
@@ -26,6 +27,7 @@ class ScreenRefresher {
     ScreenRules rules;
     absl::Duration interval;
     absl::Duration call_timeout;
+    std::function<void()> on_success;  // called on the thread, each time it has looked
   };
   // Reads everything once before it returns, if the shared state answers. The others outlive this.
   ScreenRefresher(Options options, spool::SharedState& state, ScreenView& view,

@@ -117,7 +117,32 @@ bool ScreenReports::TryWatch(const net::IpNetwork& network, absl::Time now) {
   return true;
 }
 
+void ScreenReports::RetryWaiting() {
+  std::vector<Shared> waiting;
+  {
+    absl::MutexLock lock(&mu_);
+    waiting.swap(waiting_);
+  }
+  for (Shared& report : waiting) {
+    if (gate_.TryEnter()) Begin(std::move(report));
+  }
+}
+
+void ScreenReports::Begin(Shared report) {
+  switch (report->step) {
+    case Step::kWatch:
+      return Watch(std::move(report));
+    case Step::kBlock:
+      return Block(std::move(report));
+    case Step::kCountAccount:
+      return CountAccount(std::move(report));
+    case Step::kTellOthers:
+      return TellOthers(std::move(report));
+  }
+}
+
 void ScreenReports::Watch(Shared report) {
+  report->step = Step::kWatch;
   if (!TryWatch(report->network, clock_.Now())) {
     metrics_.dropped.Increment();
     return CountAccount(std::move(report));
@@ -160,6 +185,7 @@ void ScreenReports::OnWatch(Shared report, absl::StatusOr<GetEntryResponse> foun
 }
 
 void ScreenReports::Block(Shared report) {
+  report->step = Step::kBlock;
   std::string key = BlockKey(report->network);
   state_.Get(MakeGet(std::move(key)), deadline(),
              [this, report = std::move(report)](absl::StatusOr<GetEntryResponse> found) mutable {
@@ -211,6 +237,7 @@ void ScreenReports::Blocked(Shared report, const BlockRecord& block) {
 }
 
 void ScreenReports::CountAccount(Shared report) {
+  report->step = Step::kCountAccount;
   if (report->user.empty()) return End(report, absl::OkStatus());
   AddToEntryRequest add;
   add.set_key(FailuresKey(AccountDigest(report->user)));
@@ -242,6 +269,7 @@ void ScreenReports::Limit(Shared report, absl::Time until) {
 }
 
 void ScreenReports::TellOthers(Shared report) {
+  report->step = Step::kTellOthers;
   state_.Put(MakePut(std::string(kScreenChangeKey), "", std::nullopt), deadline(),
              [this, report = std::move(report)](absl::StatusOr<PutEntryResponse> done) {
                End(report, done.status());
@@ -249,10 +277,16 @@ void ScreenReports::TellOthers(Shared report) {
 }
 
 void ScreenReports::End(const Shared& report, const absl::Status& status) {
-  if (absl::IsResourceExhausted(status)) {
-    metrics_.dropped.Increment();
-  } else if (!status.ok()) {
+  if (absl::IsUnavailable(status) || absl::IsDeadlineExceeded(status)) {
     metrics_.error.Increment();
+    absl::MutexLock lock(&mu_);
+    if (waiting_.size() < options_.calls_max) {
+      waiting_.push_back(report);
+    } else {
+      metrics_.dropped.Increment();
+    }
+  } else if (!status.ok()) {
+    metrics_.dropped.Increment();
     TURNPIKE_LOG(kDebug, "failed login not counted",
                  {{"network", report->network.ToString()}, {"error", status.ToString()}});
   }

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
@@ -22,6 +23,8 @@
 
 namespace turnpike::auth {
 
+// What the shared state does not take because it is away waits in memory.
+//
 // Thread-safe. No call blocks, but for destruction, which waits for the calls in progress.
 class ScreenReports {
  public:
@@ -40,6 +43,9 @@ class ScreenReports {
   void Failure(const LoginAttempt& attempt);
   void DisallowedAuth(const net::IpAddress& client);
 
+  // The shared state is there: what it did not take while it was away is tried again.
+  void RetryWaiting();
+
   // Writes an operator's entry, whatever is there.
   using PutDone = absl::AnyInvocable<void(absl::Status)>;
   void Put(const net::IpNetwork& network, const BlockRecord& block, PutDone done);
@@ -47,6 +53,7 @@ class ScreenReports {
   void Remove(const net::IpNetwork& network, PutDone done);
 
  private:
+  enum class Step { kWatch, kBlock, kCountAccount, kTellOthers };
   struct Report {
     net::IpNetwork network;
     std::string user;  // empty: no account's failure
@@ -54,6 +61,7 @@ class ScreenReports {
     const char* reason = nullptr;           // of the block, if there is one
     prometheus::Counter* blocks = nullptr;  // counts it
     int tries = 0;
+    Step step = Step::kTellOthers;  // where to begin again
   };
   using Shared = std::shared_ptr<Report>;
 
@@ -66,6 +74,7 @@ class ScreenReports {
   void Limit(Shared report, absl::Time until);
   void TellOthers(Shared report);
   void End(const Shared& report, const absl::Status& status);
+  void Begin(Shared report);
 
   // False: as many networks are watched by this replica as it may; or already watched.
   bool TryWatch(const net::IpNetwork& network, absl::Time now);
@@ -80,6 +89,7 @@ class ScreenReports {
   base::Gate gate_;  // a report is inside until its last call is answered
   absl::Mutex mu_;
   absl::flat_hash_map<net::IpNetwork, absl::Time> watched_ ABSL_GUARDED_BY(mu_);  // until when
+  std::vector<Shared> waiting_ ABSL_GUARDED_BY(mu_);  // for the shared state; outside of the gate
 };
 
 }  // namespace turnpike::auth

@@ -50,7 +50,8 @@ class SharedScreen::Impl {
                  state, *view_, metrics, clock),
         refresher_({.rules = options_.rules,
                     .interval = options_.refresh_interval,
-                    .call_timeout = options_.call_timeout},
+                    .call_timeout = options_.call_timeout,
+                    .on_success = [this] { reports_.RetryWaiting(); }},
                    state, *view_, metrics, clock) {}
 
   std::optional<v1::BlockedNetwork> FindBlocked(absl::string_view client_address) const {

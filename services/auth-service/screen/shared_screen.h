@@ -23,7 +23,7 @@
 namespace turnpike::auth {
 
 // Decides from memory; what others block is known here within about `refresh_interval`. While the
-// shared state is away it goes on with what it knows, and failures are not counted.
+// shared state is away it goes on with what it knows, and failures are counted later.
 //
 // Thread-safe.
 class SharedScreen : public Screen {

@@ -228,6 +228,16 @@ TEST_F(SharedScreenTest, ScreenGoesOnWhileTheStateIsAway) {
   EXPECT_FALSE(screen->FindBlocked("192.0.2.2").has_value());
   EXPECT_EQ(metrics_.error.Value(), 3);
   EXPECT_TRUE(Soon([&] { return metrics_.refresh_errors.Value() > 0; }));
+  state_.SetStatus(absl::OkStatus());
+  EXPECT_TRUE(Soon([&] { return screen->FindBlocked("192.0.2.2").has_value(); }));
+}
+
+TEST_F(SharedScreenTest, FailuresThatWaitForTheStateAreBounded) {
+  options_.calls_max = 5;
+  const auto screen = MakeReplica();
+  state_.SetStatus(absl::UnavailableError("away"));
+  for (int i = 0; i < 8; ++i) screen->OnFailure(Attempt(i));
+  EXPECT_EQ(metrics_.dropped.Value(), 3);
 }
 
 TEST_F(SharedScreenTest, NetworksBeyondTheLimitAreNotWatched) {

@@ -230,9 +230,9 @@ Engine::~Engine() {
   ares_dns_.reset();
   store_.shared_state.reset();
   store_.spool.reset();
+  store_.slots.reset();  // the sessions' slots outlive it
   threads_.reset();
   worker_.reset();
-  store_.slots.reset();  // sessions hold slots until they are gone
 }
 
 }  // namespace turnpike::delivery

@@ -6,8 +6,8 @@ import email.policy
 
 import pytest
 
-from gateways import (PASSWORD, REMOTE, atrn, gateway, get_delivery, list_deliveries,
-                      without_received)
+from gateways import (PASSWORD, REMOTE, atrn, call, gateway, get_delivery, list_deliveries,
+                      protos, without_received)
 from peers.dns import Dns
 from peers.process import free_port, wait_for
 from peers.smtp import Client, Server, message
@@ -125,6 +125,16 @@ def attempts(turnpike, domain, count=1, timeout=20):
         found = list_deliveries(turnpike, REMOTE, domain)
         return found[0] if found and found[0].attempts >= count else None
     return get_delivery(turnpike, wait_for(tried, timeout).delivery_id)
+
+
+def explain_route(turnpike, domain):
+    """Where mail for a domain would go now."""
+    protos()
+    from protos.turnpike.delivery.v1 import delivery_pb2
+    request = delivery_pb2.ExplainRouteRequest()
+    request.queue.kind, request.queue.name = REMOTE, domain
+    return call(turnpike, "outbound-delivery", "turnpike.delivery.v1.DeliveryService/ExplainRoute",
+                request, delivery_pb2.ExplainRouteResponse)
 
 
 def login(turnpike):

@@ -5,9 +5,9 @@ import re
 import threading
 import time
 
-from delivery_site import (LISTENERS, dns, hosts, login, mailboxes, reports, send,  # noqa: F401
-                           settings, status_fields, turnpike, well_behaved)
-from gateways import LOCAL, REMOTE, atrn, call, get_delivery, list_deliveries, protos, without_received
+from delivery_site import (LISTENERS, dns, explain_route, hosts, login, mailboxes,  # noqa: F401
+                           reports, send, settings, status_fields, turnpike, well_behaved)
+from gateways import LOCAL, REMOTE, atrn, get_delivery, list_deliveries, without_received
 from peers.process import free_port, wait_for
 from peers.smtp import Server, message
 
@@ -60,15 +60,6 @@ def test_dl_01_an_unknown_domain_is_returned(turnpike):
     send(turnpike, "a@nowhere.remote.test")
     fields, _ = status_fields(reports(turnpike)[0])
     assert fields[1]["Status"] == "5.1.2" or fields[1]["Status"] == "5.4.4"
-
-
-def explain_route(turnpike, domain):
-    protos()
-    from protos.turnpike.delivery.v1 import delivery_pb2
-    request = delivery_pb2.ExplainRouteRequest()
-    request.queue.kind, request.queue.name = REMOTE, domain
-    return call(turnpike, "outbound-delivery", "turnpike.delivery.v1.DeliveryService/ExplainRoute",
-                request, delivery_pb2.ExplainRouteResponse)
 
 
 def test_dl_01_an_operator_can_ask_where_mail_would_go(turnpike, hosts):

@@ -6,9 +6,9 @@ import time
 
 import pytest
 
-from delivery_site import (LISTENERS, attempts, dns, hosts, mailboxes, reports, send,  # noqa: F401
-                           settings, status_fields, turnpike, well_behaved)
-from gateways import REMOTE, call, list_deliveries, protos
+from delivery_site import (LISTENERS, attempts, dns, explain_route, hosts,  # noqa: F401
+                           mailboxes, reports, send, settings, status_fields, turnpike, well_behaved)
+from gateways import REMOTE, list_deliveries
 from peers.dns import Dns
 from peers.process import free_port, wait_for
 
@@ -43,21 +43,12 @@ def dns(tmp_path_factory):  # noqa: F811
         yield server
 
 
-def explain(turnpike, domain):
-    protos()
-    from protos.turnpike.delivery.v1 import delivery_pb2
-    request = delivery_pb2.ExplainRouteRequest()
-    request.queue.kind, request.queue.name = REMOTE, domain
-    return call(turnpike, "outbound-delivery", "turnpike.delivery.v1.DeliveryService/ExplainRoute",
-                request, delivery_pb2.ExplainRouteResponse)
-
-
 def queries(turnpike, kind="MX"):
     return turnpike.metric("outbound-delivery", "turnpike_delivery_dns_queries_total", type=kind)
 
 
 def test_dl_01_mx_hosts_are_tried_by_preference(turnpike, hosts):
-    hops = explain(turnpike, "order.remote.test").hops
+    hops = explain_route(turnpike, "order.remote.test").hops
     assert [hop.host.split(".")[0] for hop in hops] == ["first", "second", "third"]
     for number in (11, 12):
         hosts.behaviour[number] = lambda stage, text, session: (
@@ -67,7 +58,7 @@ def test_dl_01_mx_hosts_are_tried_by_preference(turnpike, hosts):
 
 
 def test_dl_01_equal_preferences_come_in_random_order(turnpike):
-    firsts = collections.Counter(explain(turnpike, "equal.remote.test").hops[0].host
+    firsts = collections.Counter(explain_route(turnpike, "equal.remote.test").hops[0].host
                                  for _ in range(60))
     assert len(firsts) == 3 and min(firsts.values()) >= 5, firsts
 
@@ -79,7 +70,7 @@ def test_dl_01_an_mx_that_is_an_alias_is_followed(turnpike, hosts):
 
 @pytest.mark.parametrize("domain", ["circle", "selfalias"])
 def test_dl_01_aliases_in_a_circle_end(turnpike, domain):
-    answer = explain(turnpike, f"{domain}.remote.test")
+    answer = explain_route(turnpike, f"{domain}.remote.test")
     assert not answer.hops and answer.failure.code // 100 in (4, 5)
     send(turnpike, f"x@{domain}.remote.test")
     if answer.failure.code // 100 == 5:
@@ -97,7 +88,7 @@ def test_dl_01_a_domain_without_a_host_for_us_is_returned(turnpike, domain, stat
 
 
 def test_dl_01_hosts_no_better_than_we_are_left_out(turnpike, hosts):
-    assert [hop.host for hop in explain(turnpike, "worse.remote.test").hops] == [
+    assert [hop.host for hop in explain_route(turnpike, "worse.remote.test").hops] == [
         "second.remote.test"]
     hosts.behaviour[12] = lambda stage, text, session: "421 busy" if stage == "connect" else None
     send(turnpike, "x@worse.remote.test")
@@ -129,7 +120,7 @@ def test_dl_01_an_answer_too_large_for_udp_comes_over_tcp(turnpike, hosts):
     """And of thousands of hosts a few are tried, the best first."""
     send(turnpike, "x@manymx.remote.test")
     wait_for(lambda: hosts.taken(11, "x@manymx.remote.test"))
-    answer = explain(turnpike, "lots.remote.test")
+    answer = explain_route(turnpike, "lots.remote.test")
     assert len(answer.hops) <= 9, "at most eight addresses a host"
     assert answer.hops[-1].address == "127.0.0.12"
 
@@ -145,12 +136,12 @@ def test_dl_01_answers_are_kept_as_long_as_they_say(start, hosts, dns, mailboxes
         wait_for(lambda: not list_deliveries(turnpike, REMOTE, "no-such.remote.test"))
     assert queries(turnpike) == 2, "one question for each domain"
     for _ in range(2):
-        explain(turnpike, "quick.remote.test")
+        explain_route(turnpike, "quick.remote.test")
     assert queries(turnpike) == 3
     time.sleep(1.3)
-    explain(turnpike, "quick.remote.test")
+    explain_route(turnpike, "quick.remote.test")
     assert queries(turnpike) == 4, "its time to live is a second"
-    explain(turnpike, "order.remote.test")
+    explain_route(turnpike, "order.remote.test")
     assert queries(turnpike) == 4
 
 

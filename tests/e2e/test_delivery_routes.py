@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from delivery_site import (LISTENERS, attempts, dns, hosts, mailboxes, reports, send,  # noqa: F401
-                           settings, status_fields, well_behaved)
+from delivery_site import (LISTENERS, attempts, dns, explain_route, hosts,  # noqa: F401
+                           mailboxes, reports, send, settings, status_fields, well_behaved)
 from gateways import PASSWORD, REMOTE, gateway, list_deliveries, submit
 from peers.dns import Dns
 from peers.process import wait_for
@@ -91,6 +91,14 @@ def test_dl_03_nobody_to_be_found_or_connected_to_means_the_smart_host(both_ways
     wait_for(lambda: hosts.taken(16, f"x@{domain}"), timeout=30)
     wait_for(lambda: not list_deliveries(both_ways, REMOTE, domain))
     assert both_ways.metric("outbound-delivery", "turnpike_delivery_fallbacks_total") == before + 1
+
+
+def test_dl_03_the_route_that_is_explained_ends_with_the_smart_host(both_ways):
+    route = explain_route(both_ways, "alive.remote.test")
+    assert [hop.address for hop in route.hops] == ["127.0.0.11", "127.0.0.16"]
+    route = explain_route(both_ways, "no-such.remote.test")
+    assert [hop.address for hop in route.hops] == ["127.0.0.16"]
+    assert explain_route(both_ways, "null.remote.test").failure.enhanced_code == "5.1.10"
 
 
 def test_dl_03_a_hosts_own_5xx_is_an_answer(both_ways, hosts):

@@ -50,7 +50,7 @@ WorkPtr Dispatcher::Take(SessionId id, absl::Time now, Actions* actions) {
     destination.window = std::min(destination.window + 1, destination.plan->connections_max);
   }
   destination.progress_time = now;
-  if (destination.is_stalled) EndStall(destination, actions);
+  if (destination.is_stalled && destination.waiting.size() <= 1) EndStall(destination, actions);
   if (destination.waiting.empty() || destination.busy() > destination.window) {
     destination.idle.push_back(id);
     return nullptr;
@@ -118,6 +118,9 @@ void Dispatcher::OnSessionEnded(SessionId session, const std::optional<Failure>&
       FailAll(destination, *failure, now, actions);
       return;
     }
+  }
+  if (destination.is_stalled && destination.ready + destination.opening == 0) {
+    EndStall(destination, actions);
   }
   Supply(destination, actions);
 }
@@ -197,9 +200,12 @@ void Dispatcher::Stall(Destination& destination, absl::Time now, Actions* action
   const bool has_sessions = destination.ready + destination.opening > 0;
   destination.is_stalled = has_sessions && stalled_count_ < options_.stalled_max;
   if (destination.is_stalled) ++stalled_count_;
-  std::deque<WorkPtr> waiting = std::move(destination.waiting);
-  destination.waiting.clear();
-  for (WorkPtr& work : waiting) {
+  // What its sessions take next stays, so that a host that is only slow need not wait for the
+  // store.
+  const size_t kept = destination.ready > 0 ? destination.window : 0;
+  while (destination.waiting.size() > kept) {
+    WorkPtr work = std::move(destination.waiting.back());
+    destination.waiting.pop_back();
     waiting_by_id_.erase(work->id());
     PutOff(std::move(work), destination, now, actions);
   }
@@ -212,16 +218,23 @@ void Dispatcher::EndStall(Destination& destination, Actions* actions) {
 }
 
 void Dispatcher::PutOff(WorkPtr work, Destination& destination, absl::Time now, Actions* actions) {
+  const spool::v1::QueueName& queue = work->delivery.queue();
+  const std::pair<int, std::string> key(queue.kind(), queue.name());
+  const bool is_paused = destination.paused.contains(key);
+  // A queue is paused where that can end.
   const bool may_be_paused =
-      destination.is_stalled || destination.waiting.size() >= options_.waiting_max;
+      is_paused ||
+      ((destination.is_stalled || destination.waiting.size() >= options_.waiting_max) &&
+       paused_count_ < options_.paused_max);
   if (!may_be_paused || !work->so_far.outcomes.empty()) {
     // What a host has answered already must be recorded.
     FailOne(std::move(work), destination, {.reply = kSlowDestination, .is_untried = true}, now,
             actions);
     return;
   }
-  const spool::v1::QueueName& queue = work->delivery.queue();
-  if (destination.paused.try_emplace({queue.kind(), queue.name()}, queue).second) {
+  if (!is_paused) {
+    destination.paused.emplace(key, queue);
+    ++paused_count_;
     actions->pause.push_back(queue);
   }
   actions->hand_back.push_back(std::move(work));
@@ -230,6 +243,7 @@ void Dispatcher::PutOff(WorkPtr work, Destination& destination, absl::Time now, 
 void Dispatcher::Resume(Destination& destination, Actions* actions) {
   if (destination.is_stalled) return;
   for (auto& [key, queue] : destination.paused) actions->resume.push_back(queue);
+  paused_count_ -= destination.paused.size();
   destination.paused.clear();
 }
 

@@ -50,7 +50,8 @@ struct Actions {
   std::vector<spool::v1::QueueName> pause;   // lease nothing of these…
   std::vector<spool::v1::QueueName> resume;  // … until now
   std::vector<WorkPtr> hand_back;            // not tried
-  size_t fallbacks = 0;  // deliveries that went to their fallback, to be counted
+  size_t fallbacks = 0;             // deliveries that went to their fallback, to be counted
+  bool tells_lease_stream = false;  // the caller's own note: it has commands for the lease stream
 };
 
 // Thread safety: thread-compatible.
@@ -67,6 +68,8 @@ class Dispatcher {
     absl::Duration stalled_after = absl::Seconds(3);
     // So many destinations may be stalled; of further ones what waits is put off.
     size_t stalled_max = 2000;
+    // So many queues may be paused because of us; of further ones what waits is put off too.
+    size_t paused_max = 8000;
     // What one destination keeps waiting at most.
     size_t waiting_max = 500;
     // So many sessions in a row that answered nothing count as one that could not be opened.
@@ -178,6 +181,7 @@ class Dispatcher {
   absl::flat_hash_map<uint64_t, Destination*> waiting_by_id_;
   SessionId next_session_ = 1;
   size_t stalled_count_ = 0;
+  size_t paused_count_ = 0;  // entries of all destinations' `paused`
 };
 
 }  // namespace turnpike::delivery

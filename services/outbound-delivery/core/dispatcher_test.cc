@@ -69,10 +69,24 @@ TEST_F(DispatcherTest, HostThatHangsAfterTheFirstMessageKeepsOneConnection) {
   EXPECT_THAT(TakeActions().open, IsEmpty());
   now_ += absl::Seconds(4);
   dispatcher_.Sweep(now_, &actions_);
-  const Actions actions = TakeActions();
-  EXPECT_THAT(actions.hand_back, SizeIs(99));
+  Actions actions = TakeActions();
+  EXPECT_THAT(actions.hand_back, SizeIs(98)) << "all but what the session takes next";
   EXPECT_THAT(actions.pause, SizeIs(1));
   EXPECT_THAT(actions.fail, IsEmpty());
+  EXPECT_NE(Take(session), nullptr);
+  EXPECT_THAT(TakeActions().resume, SizeIs(1)) << "nothing is left for the next time";
+}
+
+TEST_F(DispatcherTest, StalledDestinationWithoutSessionsIsResumed) {
+  AddMany(1, 10);
+  const SessionId session = OpenOne();
+  Take(session);
+  now_ += absl::Seconds(4);
+  dispatcher_.Sweep(now_, &actions_);
+  EXPECT_THAT(TakeActions().pause, SizeIs(1));
+  dispatcher_.OnSessionEnded(session, std::nullopt, now_, &actions_);
+  EXPECT_THAT(TakeActions().resume, SizeIs(1));
+  EXPECT_EQ(dispatcher_.stalled_count(), 0u);
 }
 
 TEST_F(DispatcherTest, ThrottledHostGetsHalfOfTheConnections) {
@@ -251,6 +265,25 @@ TEST_F(DispatcherTest, WhatAHostHasAnsweredIsNotHandedBack) {
   EXPECT_THAT(actions.hand_back, IsEmpty());
   ASSERT_THAT(actions.fail, SizeIs(1));
   EXPECT_TRUE(actions.fail[0].failure.is_untried);
+}
+
+TEST_F(DispatcherTest, MoreQueuesThanMayBePausedArePutOff) {
+  Dispatcher dispatcher({.paused_max = 2});
+  for (uint64_t id = 1; id <= 5; ++id) {
+    auto work = std::make_shared<Work>();
+    work->delivery.mutable_token()->set_delivery_id(id);
+    work->delivery.mutable_queue()->set_name("queue" + std::to_string(id));
+    dispatcher.Add(work, {.kind = RoutePlan::Kind::kSmartHost, .name = "relay.example"}, now_,
+                   &actions_);
+  }
+  const SessionId session = TakeActions().open.at(0).session;
+  dispatcher.Sweep(now_ + absl::Seconds(4), &actions_);
+  Actions actions = TakeActions();
+  EXPECT_THAT(actions.pause, SizeIs(2));
+  EXPECT_THAT(actions.hand_back, SizeIs(2));
+  EXPECT_THAT(actions.fail, SizeIs(3));
+  dispatcher.OnSessionReady(session, &actions_);
+  EXPECT_THAT(TakeActions().resume, SizeIs(2));
 }
 
 TEST_F(DispatcherTest, FullDestinationPausesItsQueueUntilHalfIsGone) {

@@ -38,6 +38,8 @@ inline constexpr smtp::ReplyCode kLoginImpossible{
     454, {4, 7, 0}, "The host offers no login that we may use"};
 inline constexpr smtp::ReplyCode kPopCheckFailed{
     454, {4, 7, 0}, "The POP3 login that must come first failed"};  // DL-23
+inline constexpr smtp::ReplyCode kWaitsForRound{
+    451, {4, 4, 5}, "The mail waits for the next round"};  // DL-8
 inline constexpr smtp::ReplyCode kNoFurtherHost{451, {4, 4, 1}, "No further host is left to ask"};
 inline constexpr smtp::ReplyCode kSlowDestination{
     451, {4, 4, 1}, "The destination takes long to answer; tried again soon"};

@@ -21,6 +21,14 @@ std::string Hop::ToString() const {
   return absl::StrCat(host, " ", EndpointText());
 }
 
+bool Resolution::is_unreachable() const {
+  if (!failure) return false;
+  for (const smtp::ReplyCode& code : {kNoSuchDomain, kNoMailHost, kDnsFailure, kTargetNotFound}) {
+    if (*failure == smtp::Reply(code)) return true;
+  }
+  return false;
+}
+
 // One resolution under way; its callbacks hold it.
 struct Resolver::Search {
   struct Host {

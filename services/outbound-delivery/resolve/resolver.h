@@ -41,6 +41,10 @@ struct Hop {
 struct Resolution {
   std::vector<Hop> hops;               // not empty if there is no failure
   std::optional<smtp::Reply> failure;  // temporary: try again; permanent: return the mail
+
+  // No host could be found: what DL-3 has a smart host for. A host that must not be connected to,
+  // and a domain that takes no mail, or none from us, are answers.
+  bool is_unreachable() const;
 };
 
 // Who we are, so that mail is not sent in circles.

@@ -75,6 +75,37 @@ TEST_F(ResolverTest, UnknownDomainIsReturned) {
   EXPECT_EQ(ResolveDomain("unknown.example").failure, smtp::Reply(kNoSuchDomain));
 }
 
+TEST_F(ResolverTest, DomainWithoutMxIsReturnedWhereThatIsWanted) {
+  dns_.SetAddresses("far.example", {"192.0.2.1"});
+  const Resolution resolution = Resolve({.name = "far.example", .returns_without_mx = true});
+  EXPECT_EQ(resolution.failure, smtp::Reply(kNoMx));
+  EXPECT_FALSE(resolution.is_unreachable());
+}
+
+TEST_F(ResolverTest, HostsThatWereAskedAreAvoided) {
+  dns_.SetMx("far.example", {{10, "mx1.far.example"}, {20, "mx2.far.example"}});
+  dns_.SetAddresses("mx1.far.example", {"192.0.2.1"});
+  dns_.SetAddresses("mx2.far.example", {"192.0.2.2"});
+  RoutePlan plan{.name = "far.example", .avoided_hosts = {"mx1.far.example"}};
+  EXPECT_THAT(Texts(Resolve(plan)), ElementsAre("mx2.far.example [192.0.2.2]:25"));
+  plan.avoided_hosts.push_back("mx2.far.example");
+  EXPECT_EQ(Resolve(plan).failure, smtp::Reply(kNoFurtherHost));
+  dns_.SetAddresses("single.example", {"192.0.2.1"});
+  EXPECT_EQ(Resolve({.name = "single.example", .avoided_hosts = {"single.example"}}).failure,
+            smtp::Reply(kNoFurtherHost));
+}
+
+TEST_F(ResolverTest, WhatNobodyCanBeFoundForIsUnreachable) {
+  EXPECT_TRUE(ResolveDomain("unknown.example").is_unreachable());
+  dns_.SetMx("null.example", {{0, ""}});
+  EXPECT_FALSE(ResolveDomain("null.example").is_unreachable());
+  dns_.SetMx("loop.example", {{10, "us.example"}});
+  EXPECT_FALSE(ResolveDomain("loop.example").is_unreachable());
+  dns_.SetMx("inside.example", {{10, "inside.example"}});
+  dns_.SetAddresses("inside.example", {"127.0.0.1"});
+  EXPECT_FALSE(ResolveDomain("inside.example").is_unreachable());
+}
+
 TEST_F(ResolverTest, DnsFailureIsNoAnswer) {
   for (auto result : {DnsAnswer::Result::kServFail, DnsAnswer::Result::kTimeout}) {
     dns_.Set({"far.example", RecordType::kMx}, {.result = result});

@@ -73,22 +73,38 @@ class DeliveryService : public v1::DeliveryService::CallbackService {
       reactor->Finish(grpc::Status::OK);
       return reactor;
     }
-    resolver_.Resolve(*plan, [reactor, response](const Resolution& resolution) {
-      for (const Hop& hop : resolution.hops) {
-        v1::Hop* out = response->add_hops();
-        out->set_host(hop.host);
-        out->set_address(hop.address.ToString());
-        out->set_port(hop.port);
-        out->set_preference(hop.preference);
-        out->set_lmtp(hop.is_lmtp);
-      }
-      if (resolution.failure) *response->mutable_failure() = ToProto(*resolution.failure);
-      reactor->Finish(grpc::Status::OK);
-    });
+    resolver_.Resolve(
+        *plan, [this, reactor, response, fallback = plan->fallback](const Resolution& resolution) {
+          AppendHops(resolution, response);
+          if (fallback == nullptr || (resolution.failure && !resolution.is_unreachable())) {
+            if (resolution.failure) *response->mutable_failure() = ToProto(*resolution.failure);
+            reactor->Finish(grpc::Status::OK);
+            return;
+          }
+          // The smart host comes last (DL-3).
+          resolver_.Resolve(*fallback, [reactor, response](const Resolution& last) {
+            AppendHops(last, response);
+            if (last.failure && response->hops().empty()) {
+              *response->mutable_failure() = ToProto(*last.failure);
+            }
+            reactor->Finish(grpc::Status::OK);
+          });
+        });
     return reactor;
   }
 
  private:
+  static void AppendHops(const Resolution& resolution, v1::ExplainRouteResponse* response) {
+    for (const Hop& hop : resolution.hops) {
+      v1::Hop* out = response->add_hops();
+      out->set_host(hop.host);
+      out->set_address(hop.address.ToString());
+      out->set_port(hop.port);
+      out->set_preference(hop.preference);
+      out->set_lmtp(hop.is_lmtp);
+    }
+  }
+
   const Worker& worker_;
   const RouteTable& routes_;
   Resolver& resolver_;

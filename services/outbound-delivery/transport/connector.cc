@@ -50,15 +50,6 @@ Failure FailureOf(const net::SmtpSessionEnd& end, const std::string& host) {
   }
 }
 
-// No host could be found: what DL-3 has a smart host for. A host that must not be connected to, and
-// a domain that takes no mail, or none from us, are answers.
-bool IsUnreachable(const smtp::Reply& reply) {
-  for (const smtp::ReplyCode& code : {kNoSuchDomain, kNoMailHost, kDnsFailure, kTargetNotFound}) {
-    if (reply == smtp::Reply(code)) return true;
-  }
-  return false;
-}
-
 // Which of two hosts' failures tells more: a host's own words, 4xx above 5xx (DL-32), more than our
 // own; and those more than that nobody was there.
 int Weight(const Failure& failure) {
@@ -104,7 +95,7 @@ asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr 
   Resolution resolution = co_await Resolve(plan);
   if (resolution.failure) {
     co_return Failure{.reply = *resolution.failure,
-                      .is_unreachable = IsUnreachable(*resolution.failure)};
+                      .is_unreachable = resolution.is_unreachable()};
   }
   std::vector<Hop> hops = std::move(resolution.hops);
   SortByHealth(hops);

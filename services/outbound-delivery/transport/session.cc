@@ -115,6 +115,7 @@ void Session::Abort() {
 
 asio::awaitable<bool> Session::TakeSlot(spool::Slots::Wish wish,
                                         std::unique_ptr<spool::Slot>* slot) {
+  if (is_aborted_) co_return false;
   auto is_granted = std::make_shared<bool>(false);
   // It is called on any thread, perhaps late: the flag belongs to this one.
   auto on_granted = [weak = weak_from_this(), is_granted, &context = context_] {

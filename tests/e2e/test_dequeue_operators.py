@@ -1,5 +1,7 @@
 """DQ-3, DQ-40 to DQ-42, DQ-60, DQ-61: access lists, operators' requests, and what is seen."""
 
+import socket
+import struct
 import time
 
 import pytest
@@ -94,6 +96,26 @@ def test_dq_40_behind_proxy_protocol_the_true_address_counts(turnpike, address, 
     family, own = ("TCP6", "::1") if ":" in address else ("TCP4", "127.0.0.1")
     client = Client(turnpike.ports["balanced"], greet=False)
     client.send(f"PROXY {family} {address} {own} 40000 25")
+    client.greeting = client.reply()
+    client.ehlo()
+    assert client.ask("ETRN listed.test").startswith(code)
+    client.close()
+
+
+@pytest.mark.parametrize("address, code", [
+    ("127.0.0.2", "251"), ("127.0.0.3", "459"), ("::ffff:127.0.0.2", "251"),
+    ("::ffff:127.0.0.3", "459"), ("2001:db8::7", "459")])
+def test_dq_40_behind_proxy_protocol_version_2_too(turnpike, address, code):
+    """An IPv4 address is the same one within IPv6."""
+    if ":" in address:
+        addresses = socket.inet_pton(socket.AF_INET6, address) + socket.inet_pton(
+            socket.AF_INET6, "::1")
+    else:
+        addresses = socket.inet_aton(address) + socket.inet_aton("127.0.0.1")
+    body = addresses + struct.pack("!HH", 40000, 25)
+    client = Client(turnpike.ports["balanced"], greet=False)
+    client.send(b"\r\n\r\n\0\r\nQUIT\n\x21" + (b"\x21" if ":" in address else b"\x11") +
+                struct.pack("!H", len(body)) + body)
     client.greeting = client.reply()
     client.ehlo()
     assert client.ask("ETRN listed.test").startswith(code)

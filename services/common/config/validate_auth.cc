@@ -4,6 +4,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "google/protobuf/util/time_util.h"
 #include "services/common/config/value.h"
@@ -14,6 +15,41 @@ namespace {
 class AuthValidator {
  public:
   AuthValidator(const Places& places, Problems& problems) : places_(places), problems_(problems) {}
+
+  // AU-7
+  void CheckMatchExemptions(const v1::Auth& auth) {
+    for (int i = 0; i < auth.match_exemptions_size(); ++i) {
+      if (!IsAddressPattern(auth.match_exemptions(i))) {
+        Error(absl::StrCat("auth.match_exemptions[", i, "]"),
+              "is no address, and no pattern like `*@example.org`");
+      }
+    }
+  }
+
+  // AU-11, AU-12
+  void CheckDisallowedAuth(const v1::Config& config) {
+    const v1::Auth& auth = config.auth();
+    if (auth.screen_on_disallowed_auth() && !auth.disallow_on_smtp_port()) {
+      Error("auth.screen_on_disallowed_auth", "does nothing without `disallow_on_smtp_port`");
+    } else if (auth.screen_on_disallowed_auth() && !config.dynamic_screening().enabled()) {
+      Error("auth.screen_on_disallowed_auth", "needs `dynamic_screening`, which is off");
+    }
+    if (!auth.disallow_on_smtp_port()) return;
+    for (int i = 0; i < config.smtp().listeners_size(); ++i) {
+      const v1::Listener& listener = config.smtp().listeners(i);
+      if (listener.role() != v1::LISTENER_ROLE_SMTP) continue;
+      const std::string path = absl::StrCat("smtp.listeners[", i, "]");
+      if (listener.odmr()) {
+        Error(path + ".odmr",
+              "nobody could use it: ATRN needs AUTH, which `auth.disallow_on_smtp_port` forbids "
+              "here");
+      }
+      if (listener.allow_cleartext_auth()) {
+        Warn(path + ".allow_cleartext_auth",
+             "does nothing here; `auth.disallow_on_smtp_port` forbids AUTH");
+      }
+    }
+  }
 
   // AU-22
   void CheckScreening(const v1::DynamicScreening& screening) {
@@ -79,6 +115,17 @@ class AuthValidator {
   }
 
  private:
+  // As auth-service reads it: `*` on both sides of the `@`, no `*` in a domain must be one.
+  static bool IsAddressPattern(absl::string_view text) {
+    const size_t at = text.rfind('@');
+    if (at == absl::string_view::npos || at == 0 || at + 1 == text.size()) return false;
+    const absl::string_view local_part = text.substr(0, at);
+    const absl::string_view domain = text.substr(at + 1);
+    if (local_part.find_first_of(" \t<>,;") != absl::string_view::npos) return false;
+    if (!absl::StrContains(domain, '*')) return NormalDomain(domain).ok();
+    return NormalDomain(absl::StrReplaceAll(domain, {{"*", "x"}})).ok();
+  }
+
   static bool IsLoopbackUrl(absl::string_view url) {
     return absl::StartsWith(url, "ldap://127.") || absl::StartsWith(url, "ldap://localhost") ||
            absl::StartsWith(url, "ldap://[::1]");
@@ -99,6 +146,8 @@ class AuthValidator {
 
 void ValidateAuth(const Places& places, const v1::Config& config, Problems& problems) {
   AuthValidator validator(places, problems);
+  validator.CheckMatchExemptions(config.auth());
+  validator.CheckDisallowedAuth(config);
   validator.CheckScreening(config.dynamic_screening());
   validator.CheckPopBeforeSmtp(config.auth().pop_before_smtp());
   validator.CheckSharing(config);

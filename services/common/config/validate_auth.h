@@ -1,5 +1,5 @@
-// Contradictions in the keys beside the AUTH rules: screening, POP before SMTP, domain sharing,
-// directories.
+// Contradictions in the keys of the AUTH rules and beside them: screening, POP before SMTP, domain
+// sharing, directories.
 #ifndef TURNPIKE_SERVICES_COMMON_CONFIG_VALIDATE_AUTH_H_
 #define TURNPIKE_SERVICES_COMMON_CONFIG_VALIDATE_AUTH_H_
 

@@ -24,6 +24,37 @@ std::string Judge(const std::string& settings) {
   return loaded->warnings.empty() ? "accepted" : absl::StrJoin(loaded->warnings, "\n");
 }
 
+TEST(ValidateAuthTest, MatchExemptionsAreAddressesOrPatterns) {  // AU-7
+  const auto judge = [](const std::string& pattern) {
+    return Judge("auth: {match_exemptions: [\"" + pattern + "\"]}");
+  };
+  for (const char* good :
+       {"boss@b.example", "*@b.example", "news-*@*.b.example", "*@m\u00fcller.de"}) {
+    EXPECT_EQ(judge(good), "accepted") << good;
+  }
+  for (const char* bad : {"*", "b.example", "@b.example", "boss@", "boss@-b.example",
+                          "a b@b.example", "*@*..example", "<boss@b.example>"}) {
+    EXPECT_THAT(judge(bad), HasSubstr("auth.match_exemptions[0]: is no address")) << bad;
+  }
+}
+
+TEST(ValidateAuthTest, DisallowedAuthContradictsNothing) {  // AU-11, AU-12
+  EXPECT_EQ(Judge("auth: {disallow_on_smtp_port: true, screen_on_disallowed_auth: true}"),
+            "accepted");
+  EXPECT_THAT(Judge("auth: {screen_on_disallowed_auth: true}"),
+              HasSubstr("auth.screen_on_disallowed_auth: does nothing"));
+  EXPECT_THAT(Judge("auth: {disallow_on_smtp_port: true, screen_on_disallowed_auth: true}\n"
+                    "dynamic_screening: {enabled: false}"),
+              HasSubstr("auth.screen_on_disallowed_auth: needs `dynamic_screening`"));
+  const absl::StatusOr<LoadedConfig> odmr = ParseConfig(
+      "hostname: gate.example.org\n"
+      "smtp: {listeners: [{name: mx, role: smtp, odmr: true, listen: \"0.0.0.0:25\"}]}\n"
+      "auth: {disallow_on_smtp_port: true}\n",
+      "t.yaml");
+  EXPECT_THAT(std::string(odmr.status().message()),
+              HasSubstr("smtp.listeners[0].odmr: nobody could use it"));
+}
+
 TEST(ValidateAuthTest, LongestBlockIsNotShorterThanTheFirst) {  // AU-22
   EXPECT_THAT(Judge("dynamic_screening: {block_for: 2h, block_for_max: 90m}"),
               HasSubstr("dynamic_screening.block_for_max: is less than `block_for`"));

@@ -23,6 +23,7 @@
 #include "services/common/observe/http_server.h"
 #include "services/common/observe/log.h"
 #include "services/common/observe/metrics.h"
+#include "services/common/process/core_dumps.h"
 #include "services/common/process/descriptor_limit.h"
 #include "services/common/process/flags.h"
 
@@ -215,6 +216,7 @@ int ServiceMain(int argc, char** argv, const std::string& service,
   // Debian builds Abseil with its search for deadlocks on: a global lock around every lock, gRPC's
   // too. Tests keep it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
+  ForbidCoreDumps();
   const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
   if (!flags.ok()) {
     std::fprintf(stderr, "%s: %s\n%s", service.c_str(),

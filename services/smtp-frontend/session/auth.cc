@@ -54,6 +54,8 @@ asio::awaitable<void> Session::On(smtp::event::AuthCancelled) {
 
 // AUTH where there is none on offer: the policy says how to answer that, and whether to go on.
 asio::awaitable<void> Session::On(smtp::event::UnofferedAuth) {
+  // There may be one that we could not learn of.
+  if (lacks_offer_) co_return RefuseWith(smtp::kAuthUnavailable, "away");
   auth::v1::Question question;
   question.mutable_auth_start();  // of no mechanism
   const absl::StatusOr<auth::v1::Answer> answer = co_await Ask(std::move(question));

@@ -4,7 +4,7 @@ wrong passwords coming in beside it and without, in turns.
 
 Passwords are kept as argon2id (64 MiB, 3 passes by default, about 0.1 s each). The flood comes from
 many addresses at a steady rate, several times what the machine could check; --rate says how much.
-Fails if the median rate under the flood is below 90 % of the other.
+Fails if the rate under the flood is below 90 % of the other: the median of the rounds' shares.
 """
 
 import argparse
@@ -53,7 +53,8 @@ def flood(port, rate, stop, counts):
             number += 1
             connection = socket.socket()
             connection.setblocking(False)
-            connection.bind((f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}", 0))
+            address = f"127.{1 + number // 62500 % 250}.{number // 250 % 250}.{1 + number % 250}"
+            connection.bind((address, 0))
             connection.connect_ex(("127.0.0.1", port))
             token = base64.b64encode(f"\0user{number % ACCOUNTS}@office.test\0{number}".encode())
             selector.register(connection, selectors.EVENT_READ,
@@ -83,10 +84,10 @@ def ingest_rate(port, messages, sessions):
 def main():
     parser = argparse.ArgumentParser(description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--messages", type=int, default=10000)
+    parser.add_argument("--messages", type=int, default=4000)
     parser.add_argument("--sessions", type=int, default=20)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--rate", type=int, default=100, help="wrong passwords a second")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--rate", type=int, default=50, help="wrong passwords a second")
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--kibibytes", type=int, default=65536)
     parser.add_argument("--screening", action="store_true",
@@ -95,7 +96,8 @@ def main():
 
     verifier = argon2("right", options.passes, options.kibibytes)
     settings = {
-        "gateways": [{"domain": "customer.test", "atrn": {"enabled": True, "password": "{PLAIN}x"}}],
+        "gateways": [{"domain": "customer.test",
+                      "atrn": {"enabled": True, "password": "{PLAIN}x"}}],
         "local_domains": [{"domain": "office.test", "mailbox_server": "127.0.0.1:1"}],
         "accounts": [{"address": f"user{number}@office.test", "password": verifier}
                      for number in range(ACCOUNTS)],
@@ -120,7 +122,9 @@ def main():
             attacker.join()
             time.sleep(2)
     quiet, under_flood = (statistics.median(rates[name]) for name in ("quiet", "flood"))
-    share = under_flood / quiet
+    # Of each round by itself, so that what else the machine does counts on both sides.
+    share = statistics.median(
+        flood_rate / quiet_rate for quiet_rate, flood_rate in zip(rates["quiet"], rates["flood"]))
     print(json.dumps({"messages_per_second": {name: [round(rate) for rate in values]
                                               for name, values in rates.items()},
                       "median_quiet": round(quiet), "median_flood": round(under_flood),

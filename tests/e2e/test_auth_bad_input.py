@@ -2,8 +2,8 @@
 that is away or slow."""
 
 import base64
+import pathlib
 import signal
-import socket
 import time
 
 import pytest
@@ -303,6 +303,8 @@ def test_au_13_auth_service_away_or_slow(turnpike, how):
             turnpike.kill("auth-service")
         else:
             process.child.send_signal(signal.SIGSTOP)
+            state = pathlib.Path(f"/proc/{process.child.pid}/stat")
+            wait_for(lambda: state.read_text().rsplit(")", 1)[1].split()[0] == "T")
         try:
             # In the midst of an exchange, and at its beginning.
             assert client.ask(b64(ANN)).startswith("454 4.7.0")

@@ -13,8 +13,10 @@
 #include "services/common/routing/domain_classes.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
+#include "services/gateway-dequeue/collect/agenda.h"
+#include "services/gateway-dequeue/collect/collect_service.h"
+#include "services/gateway-dequeue/collect/frontend_client.h"
 #include "services/gateway-dequeue/core/gateways.h"
-#include "services/gateway-dequeue/rpc/dequeue_service.h"
 #include "services/gateway-dequeue/rpc/forward_rounds.h"
 #include "services/gateway-dequeue/rpc/metrics.h"
 #include "services/gateway-dequeue/rpc/overrides_reader.h"
@@ -36,6 +38,14 @@ class GatewayDequeue : public process::Service {
       const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
     auto service = std::make_unique<GatewayDequeue>(config, *environment.registry);
+    TURNPIKE_ASSIGN_OR_RETURN(
+        service->agenda_,
+        Agenda::Start(config, {.state = *service->state_,
+                               .frontend = std::make_unique<FrontendClient>(
+                                   rpc::CreateChannel(config.services().smtp_frontend().target())),
+                               .registry = *environment.registry,
+                               .clock = base::Clock::System()}));
+    service->service_.SetAgenda(*service->agenda_);
     TURNPIKE_ASSIGN_OR_RETURN(
         service->server_,
         rpc::Server::Start({.listen = config.services().gateway_dequeue().listen(),
@@ -63,6 +73,7 @@ class GatewayDequeue : public process::Service {
 
   ~GatewayDequeue() override {
     server_ = nullptr;
+    if (agenda_ != nullptr) agenda_->Stop();
     retention_rounds_.reset();
     forward_rounds_.reset();
     suspension_watch_.reset();
@@ -70,6 +81,7 @@ class GatewayDequeue : public process::Service {
     // Their last callbacks still use the service.
     spool_ = nullptr;
     state_ = nullptr;
+    agenda_ = nullptr;  // what it awaited of the shared state has been answered
   }
 
   bool IsReady() const override { return true; }
@@ -77,6 +89,7 @@ class GatewayDequeue : public process::Service {
 
   void Drain(absl::Time deadline) override {
     server_->SetServing(false);
+    agenda_->Drain(deadline);
     service_.Drain(deadline);
     server_->Shutdown(deadline);
   }
@@ -99,7 +112,8 @@ class GatewayDequeue : public process::Service {
                      .unknown_outcomes = *unknown_outcomes_,
                      .metrics = metrics_,
                      .clock = base::Clock::System()};
-  DequeueService service_;
+  CollectService service_;
+  std::unique_ptr<Agenda> agenda_;
   std::optional<QueueWatch> queue_watch_;
   std::optional<SuspensionWatch> suspension_watch_;
   std::optional<ForwardRounds> forward_rounds_;

@@ -14,8 +14,10 @@
 
 namespace turnpike::spool {
 
-// All ReadContent calls of one spool. gRPC bounds the time of a whole call only, and a call lasts
-// as long as its reader takes; so that the time of each piece is bounded here, by Tick.
+// All readings of content of one spool. gRPC bounds the time of a whole call only, and a call lasts
+// as long as its reader takes; so the time of each piece is bounded here, by Tick. When a call
+// breaks, the content is read again from its beginning, and what was given already is passed over:
+// it never changes.
 //
 // Thread-safe.
 class RpcContent {
@@ -25,19 +27,20 @@ class RpcContent {
 
   // The reader may outlive this after Shutdown.
   std::unique_ptr<ContentReader> Open(absl::string_view message_id);
-  // Ends the calls whose piece is late: DEADLINE_EXCEEDED.
+  // Begins anew what was broken; ends what is late. To be called every 50 ms or so.
   void Tick(absl::Time now);
-  // Ends all calls: CANCELLED.
+  // Ends all: CANCELLED.
   void Shutdown();
 
  private:
   class Call;
+  class Reading;
   class Reader;
 
   const std::shared_ptr<v1::SpoolService::Stub> stub_;
   const absl::Duration piece_timeout_;
   absl::Mutex mu_;
-  std::vector<std::weak_ptr<Call>> calls_ ABSL_GUARDED_BY(mu_);  // swept by Tick
+  std::vector<std::weak_ptr<Reading>> readings_ ABSL_GUARDED_BY(mu_);  // swept by Tick
 };
 
 }  // namespace turnpike::spool

@@ -16,8 +16,8 @@ namespace turnpike::spool {
 // One Enqueue and one Settle stream for the whole process, on which any number of messages is in
 // flight; what comes up while a write is under way goes out together. While spool-store is away,
 // both are opened again and again (50 ms to 2 s apart), and what has no answer is repeated until
-// its deadline. Messages in chunks are not repeated: ABORTED. Lease streams are not reopened: their
-// owner does that.
+// its deadline. Messages in chunks are not repeated: ABORTED. Content is read on where it was.
+// Lease streams are not reopened: their owner does that.
 class RpcSpool : public Spool {
  public:
   struct Options {

@@ -204,6 +204,19 @@ TEST_F(SlowReaderTest, LatePieceEndsTheReading) {
   EXPECT_EQ(Ask(*reader).get().status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
+TEST_F(SlowReaderTest, DrainDoesNotWaitForASlowReader) {
+  const auto reader = spool_->ReadContent(std::string(16, 'a'));
+  ASSERT_TRUE(Ask(*reader).get().ok());
+  store_.WaitForPause();
+  service_.Drain();
+  EXPECT_TRUE(store_.WaitForReaders(0));
+  // What has arrived is still given; then the store is away for longer than a piece may take.
+  absl::StatusOr<std::string> piece = Ask(*reader).get();
+  while (piece.ok()) piece = Ask(*reader).get();
+  EXPECT_EQ(piece.status().code(), absl::StatusCode::kUnavailable);
+  EXPECT_EQ(Ask(*reader).get().status().code(), absl::StatusCode::kUnavailable);
+}
+
 TEST_F(SlowReaderTest, EndOfTheClientEndsTheReading) {
   store_.HoldPiece(1);
   const auto reader = spool_->ReadContent(std::string(16, 'a'));

@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "services/common/rpc/status.h"
 #include "services/spool-store/rpc/answering_call.h"
 #include "services/spool-store/rpc/lease_call.h"
@@ -64,10 +66,29 @@ void TakeSettle(Store& store, SettleCall& call, v1::SettleRequest& request) {
   }
 }
 
+// Cancels a call whose client reads slowly, or not at all, so that shutdown need not wait for it.
+class ContentDrain : public Drainable {
+ public:
+  explicit ContentDrain(grpc::CallbackServerContext* context) : context_(context) {}
+  void Drain() override {
+    absl::MutexLock lock(&mu_);
+    if (context_ != nullptr) context_->TryCancel();
+  }
+  void Forget() {
+    absl::MutexLock lock(&mu_);
+    context_ = nullptr;
+  }
+
+ private:
+  absl::Mutex mu_;
+  grpc::CallbackServerContext* context_ ABSL_GUARDED_BY(mu_);  // null: the call is over
+};
+
 // Deletes itself at the end of the call.
 class ContentCall : public grpc::ServerWriteReactor<v1::ReadContentResponse> {
  public:
-  explicit ContentCall(std::unique_ptr<Store::ContentReader> reader) : reader_(std::move(reader)) {
+  ContentCall(std::unique_ptr<Store::ContentReader> reader, std::shared_ptr<ContentDrain> drain)
+      : reader_(std::move(reader)), drain_(std::move(drain)) {
     Next();
   }
 
@@ -87,9 +108,13 @@ class ContentCall : public grpc::ServerWriteReactor<v1::ReadContentResponse> {
       Finish(grpc::Status::CANCELLED);
     }
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    drain_->Forget();
+    delete this;
+  }
 
   const std::unique_ptr<Store::ContentReader> reader_;
+  const std::shared_ptr<ContentDrain> drain_;
   v1::ReadContentResponse response_;
 };
 
@@ -126,8 +151,10 @@ grpc::ServerBidiReactor<v1::SettleRequest, v1::SettleResponse>* SpoolService::Se
 }
 
 grpc::ServerWriteReactor<v1::ReadContentResponse>* SpoolService::ReadContent(
-    grpc::CallbackServerContext*, const v1::ReadContentRequest* request) {
-  return new ContentCall(store_.ReadContent(request->message_id()));
+    grpc::CallbackServerContext* context, const v1::ReadContentRequest* request) {
+  auto drain = std::make_shared<ContentDrain>(context);
+  drain_list_.Add(drain);
+  return new ContentCall(store_.ReadContent(request->message_id()), std::move(drain));
 }
 
 grpc::ServerUnaryReactor* SpoolService::ReleaseQueue(grpc::CallbackServerContext* context,

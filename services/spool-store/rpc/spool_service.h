@@ -14,7 +14,8 @@ class SpoolService : public v1::SpoolService::CallbackService {
   // `store` must outlive the service's calls.
   explicit SpoolService(Store& store) : store_(store) {}
 
-  // Ends all streams: what is in progress is answered, then UNAVAILABLE. Later ones end at once.
+  // Ends all streams: what is in progress is answered, then UNAVAILABLE; those that read content
+  // are cancelled, since their clients may be slow. Later ones end at once.
   void Drain() { drain_list_.DrainAll(); }
 
   grpc::ServerBidiReactor<v1::EnqueueRequest, v1::EnqueueResponse>* Enqueue(

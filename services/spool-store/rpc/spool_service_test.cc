@@ -206,6 +206,32 @@ TEST_F(SpoolServiceTest, LargeContentTravelsInPieces) {
   EXPECT_EQ(*ReadPiece(*reader), "");
 }
 
+TEST_F(SpoolServiceTest, ContentIsReadOnAfterARestartOfTheStore) {
+  constexpr int kPieces = 20;
+  constexpr size_t kPieceBytes = 200'000;
+  const std::string address = server_->address();
+  v1::NewMessage message = Message("");
+  message.set_content_bytes(static_cast<int64_t>(kPieces * kPieceBytes));
+  std::string content;
+  for (int i = 0; i < kPieces; ++i) {
+    const std::string piece(kPieceBytes, static_cast<char>('a' + i));
+    ASSERT_TRUE(Append(message.message_id(), static_cast<int64_t>(content.size()), piece).ok());
+    content += piece;
+  }
+  ASSERT_TRUE(Enqueue(message).get().ok());
+  const auto reader = spool_->ReadContent(message.message_id());
+  std::string read = *ReadPiece(*reader);
+  Stop();
+  Start(address);
+  while (true) {
+    const absl::StatusOr<std::string> piece = ReadPiece(*reader);
+    ASSERT_TRUE(piece.ok()) << piece.status();
+    if (piece->empty()) break;
+    read += *piece;
+  }
+  EXPECT_EQ(read, content);
+}
+
 TEST_F(SpoolServiceTest, ContentOfAnUnknownMessageIsNotFound) {
   const auto reader = spool_->ReadContent(std::string(16, 'x'));
   EXPECT_EQ(ReadPiece(*reader).status().code(), absl::StatusCode::kNotFound);

@@ -338,7 +338,8 @@ void AtrnRun::End(v1::AtrnEnding ending, const std::string& detail) {
 void AtrnRun::Revoke() {
   {
     absl::MutexLock lock(&mu_);
-    is_revoked_ = true;  // a session that has not begun is refused at its next step
+    // One that has not begun is refused at its next step.
+    if (std::exchange(is_revoked_, true)) return;
     if (state_ != State::kRunning) return;
   }
   stream_->Send([](v1::RunAtrnResponse& response) { response.set_revoke(true); });

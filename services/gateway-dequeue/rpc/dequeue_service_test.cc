@@ -2,8 +2,6 @@
 
 #include <grpcpp/channel.h>
 #include <gtest/gtest.h>
-#include <prometheus/registry.h>
-#include <prometheus/text_serializer.h>
 
 #include <deque>
 #include <memory>
@@ -19,12 +17,11 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
-#include "services/common/base/clock.h"
 #include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
 #include "services/gateway-dequeue/client/rpc_dequeue.h"
-#include "services/gateway-dequeue/rpc/parts.h"
 #include "services/gateway-dequeue/rpc/suspension_watch.h"
+#include "services/gateway-dequeue/rpc/test_parts.h"
 #include "services/spool-store/client/fake_shared_state.h"
 #include "services/spool-store/client/fake_spool.h"
 
@@ -87,29 +84,13 @@ class Listener : public AtrnSession::Handler {
   v1::RunAtrnResponse last_ ABSL_GUARDED_BY(mu_);
 };
 
-// Every gateway has two deliveries that may have arrived.
-class TwoUnknownOutcomes : public UnknownOutcomes {
- public:
-  void Count(const std::string&, absl::Time, Callback done) override { done(2); }
-};
-
 // One running gateway-dequeue over a store that it shares with others.
 class Replica {
  public:
-  Replica(const GatewayTable& gateways, spool::Spool& spool, spool::SharedState& state)
-      : overrides_(state, {.age_max = absl::Milliseconds(10)}),
-        joiner_(spool),
-        parts_{.gateways = gateways,
-               .spool = spool,
-               .state = state,
-               .overrides = overrides_,
-               .joiner = joiner_,
-               .unknown_outcomes = unknown_outcomes_,
-               .metrics = metrics_,
-               .clock = base::Clock::System(),
-               .lock_time_to_live = absl::Milliseconds(1500)},
-        service_(parts_),
-        watch_(std::in_place, parts_, service_,
+  Replica(spool::Spool& spool, spool::SharedState& state)
+      : parts_(MakeConfig(), spool, state),
+        service_(parts_.parts()),
+        watch_(std::in_place, parts_.parts(), service_,
                SuspensionWatch::Options{.interval = absl::Milliseconds(10)}) {
     auto server = rpc::Server::Start({.listen = "127.0.0.1:0"}, {&service_});
     EXPECT_TRUE(server.ok()) << server.status();
@@ -126,17 +107,10 @@ class Replica {
   RpcDequeue& client() { return *client_; }
   v1::DequeueService::Stub& stub() { return *stub_; }
   DequeueService& service() { return service_; }
-  std::string MetricsText() const {
-    return prometheus::TextSerializer().Serialize(registry_->Collect());
-  }
+  std::string MetricsText() const { return parts_.MetricsText(); }
 
  private:
-  const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
-  Metrics metrics_{*registry_};
-  OverridesReader overrides_;
-  ReleaseJoiner joiner_;
-  TwoUnknownOutcomes unknown_outcomes_;
-  const Parts parts_;
+  TestParts parts_;
   DequeueService service_;
   std::optional<SuspensionWatch> watch_;
   std::unique_ptr<rpc::Server> server_;
@@ -240,12 +214,6 @@ class DequeueServiceTest : public ::testing::Test {
     return Operate<v1::SuspendGatewayResponse>(replica, &v1::DequeueService::Stub::SuspendGateway,
                                                request);
   }
-  static std::string Resume(Replica& replica, const std::string& domain) {
-    v1::ResumeGatewayRequest request;
-    request.set_domain(domain);
-    return Operate<v1::ResumeGatewayResponse>(replica, &v1::DequeueService::Stub::ResumeGateway,
-                                              request);
-  }
   static std::string AddAccess(Replica& replica, const std::string& domain, v1::AccessList list,
                                const std::string& network) {
     v1::AddAccessEntryRequest request;
@@ -254,15 +222,6 @@ class DequeueServiceTest : public ::testing::Test {
     request.set_network(network);
     return Operate<v1::AddAccessEntryResponse>(replica, &v1::DequeueService::Stub::AddAccessEntry,
                                                request);
-  }
-  static std::string RemoveAccess(Replica& replica, const std::string& domain, v1::AccessList list,
-                                  const std::string& network) {
-    v1::RemoveAccessEntryRequest request;
-    request.set_domain(domain);
-    request.set_list(list);
-    request.set_network(network);
-    return Operate<v1::RemoveAccessEntryResponse>(
-        replica, &v1::DequeueService::Stub::RemoveAccessEntry, request);
   }
   static void WaitUntilKnownEverywhere() { absl::SleepFor(absl::Milliseconds(20)); }
 
@@ -274,9 +233,8 @@ class DequeueServiceTest : public ::testing::Test {
   int messages_ = 0;
   spool::FakeSpool spool_;
   spool::FakeSharedState state_;
-  GatewayTable gateways_{MakeConfig()};
-  Replica one_{gateways_, spool_, state_};
-  Replica two_{gateways_, spool_, state_};
+  Replica one_{spool_, state_};
+  Replica two_{spool_, state_};
 };
 
 TEST_F(DequeueServiceTest, EtrnReleasesWhatIsHeldAndSaysHowMuch) {
@@ -473,22 +431,6 @@ TEST_F(DequeueServiceTest, StateOfAGatewayHasItsLimitsAndLists) {
 }
 
 // [DQ-42]
-TEST_F(DequeueServiceTest, AccessEntriesCountOnEveryReplica) {
-  Hold("a.example");
-  EXPECT_EQ(AddAccess(one_, "alias.example", v1::ACCESS_LIST_IGNORE, "198.51.100.1"), "OK");
-  EXPECT_EQ(AddAccess(one_, "a.example", v1::ACCESS_LIST_IGNORE, "198.51.100.1/32"), "OK");
-  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 459);
-  WaitUntilKnownEverywhere();
-  EXPECT_EQ(TryAtrn(two_, "a.example"), "450");
-  ASSERT_EQ(GetGateway("a.example").access_size(), 1);
-  EXPECT_EQ(GetGateway("a.example").access(0).network(), "198.51.100.1/32");
-  EXPECT_TRUE(GetGateway("a.example").access(0).has_add_time());
-  EXPECT_EQ(RemoveAccess(two_, "a.example", v1::ACCESS_LIST_IGNORE, "::ffff:198.51.100.1"), "OK");
-  WaitUntilKnownEverywhere();
-  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 253);
-  EXPECT_EQ(GetGateway("a.example").access_size(), 0);
-}
-
 TEST_F(DequeueServiceTest, ChangedAccessCutsNoSession) {
   Hold("a.example");
   Session session = Atrn(one_, "a.example");
@@ -501,53 +443,7 @@ TEST_F(DequeueServiceTest, ChangedAccessCutsNoSession) {
   EXPECT_EQ(session.listener->Next(), "closed OK");
 }
 
-TEST_F(DequeueServiceTest, AccessEntriesThatCannotBeAreRefused) {
-  const auto kHonor = v1::ACCESS_LIST_HONOR;
-  EXPECT_EQ(AddAccess(one_, "nowhere.example", kHonor, "192.0.2.1"), "NOT_FOUND");
-  EXPECT_EQ(AddAccess(one_, "a.example", kHonor, "192.0.2.1/33"), "INVALID_ARGUMENT");
-  EXPECT_EQ(AddAccess(one_, "a.example", v1::ACCESS_LIST_UNSPECIFIED, "192.0.2.1"),
-            "INVALID_ARGUMENT");
-  EXPECT_EQ(RemoveAccess(one_, "a.example", kHonor, "192.0.2.1"), "NOT_FOUND");
-  // What the configuration has is there already, and cannot be taken away here.
-  EXPECT_EQ(AddAccess(one_, "c.example", v1::ACCESS_LIST_IGNORE, "192.0.2.0/24"), "OK");
-  EXPECT_EQ(GetGateway("c.example").access_size(), 1);
-  EXPECT_EQ(RemoveAccess(one_, "c.example", v1::ACCESS_LIST_IGNORE, "192.0.2.0/24"),
-            "FAILED_PRECONDITION");
-  for (int i = 0; i < kAccessEntriesMax; ++i) {
-    ASSERT_EQ(AddAccess(one_, "a.example", kHonor, absl::StrCat("10.0.", i / 250, ".", i % 250)),
-              "OK");
-  }
-  EXPECT_EQ(AddAccess(one_, "a.example", kHonor, "10.1.0.0"), "RESOURCE_EXHAUSTED");
-  EXPECT_EQ(AddAccess(one_, "a.example", kHonor, "10.0.0.0"), "OK");  // is there
-  EXPECT_TRUE(
-      absl::StrContains(one_.MetricsText(), "turnpike_dequeue_access_entries_limit_hits_total 1"));
-  state_.SetStatus(absl::UnavailableError("away"));
-  EXPECT_EQ(AddAccess(one_, "b.example", kHonor, "192.0.2.1"), "UNAVAILABLE");
-}
-
 // [DQ-61]
-TEST_F(DequeueServiceTest, SuspendedGatewayIsRefusedEverywhereUntilItIsResumed) {
-  Hold("a.example");
-  EXPECT_EQ(Suspend(one_, "a.example", "unpaid"), "OK");
-  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 458);
-  WaitUntilKnownEverywhere();
-  EXPECT_EQ(TryAtrn(two_, "a.example"), "451");
-  EXPECT_TRUE(spool_.releases().empty());
-  const v1::Gateway state = GetGateway("a.example");
-  EXPECT_TRUE(state.suspended());
-  EXPECT_EQ(state.suspend_reason(), "unpaid");
-  // Again: the time stays.
-  EXPECT_EQ(Suspend(two_, "a.example", "still unpaid"), "OK");
-  EXPECT_EQ(GetGateway("a.example").suspend_time().nanos(), state.suspend_time().nanos());
-  EXPECT_EQ(GetGateway("a.example").suspend_reason(), "still unpaid");
-  EXPECT_EQ(Resume(two_, "a.example"), "OK");
-  EXPECT_EQ(Resume(one_, "a.example"), "OK");
-  EXPECT_FALSE(GetGateway("a.example").suspended());
-  EXPECT_EQ(Etrn("a.example", "a.example").reply().code(), 253);
-  EXPECT_EQ(Suspend(one_, "nowhere.example", ""), "NOT_FOUND");
-  EXPECT_EQ(Suspend(one_, "a.example", std::string(201, 'x')), "INVALID_ARGUMENT");
-}
-
 TEST_F(DequeueServiceTest, SuspensionEndsSessionsOfEveryReplica) {
   Hold("a.example");
   Hold("b.example");
@@ -561,30 +457,27 @@ TEST_F(DequeueServiceTest, SuspensionEndsSessionsOfEveryReplica) {
   EXPECT_EQ(here.listener->Next(), "revoke");
 }
 
-TEST_F(DequeueServiceTest, OperatorsReleaseGoesWhereTheyOrTheGatewaySay) {
-  const auto release = [this](const std::string& domain, const std::string& address,
-                              v1::ReleaseGatewayResponse* response) {
-    v1::ReleaseGatewayRequest request;
-    request.set_domain(domain);
-    if (!address.empty()) request.mutable_target()->set_address(address);
-    return Operate<v1::ReleaseGatewayResponse>(one_, &v1::DequeueService::Stub::ReleaseGateway,
-                                               request, response);
-  };
-  Hold("a.example");
-  Hold("c.example");
-  v1::ReleaseGatewayResponse response;
-  EXPECT_EQ(release("a.example", "", &response), "FAILED_PRECONDITION");
-  EXPECT_EQ(release("a.example", "nonsense", &response), "INVALID_ARGUMENT");
-  EXPECT_EQ(release("nowhere.example", "192.0.2.1", &response), "NOT_FOUND");
-  EXPECT_TRUE(spool_.releases().empty());
-  EXPECT_EQ(release("a.example", "192.0.2.1", &response), "OK");
-  EXPECT_EQ(response.released(), 1);
-  EXPECT_EQ(spool_.releases().back().route().address(), "192.0.2.1");
-  EXPECT_EQ(release("c.example", "", &response), "OK");
-  EXPECT_EQ(spool_.releases().back().route().domain(), "mx.c.example");
-  EXPECT_EQ(GetGateway("c.example").last_request().protocol(), "operator");
-  EXPECT_EQ(Suspend(one_, "c.example", ""), "OK");
-  EXPECT_EQ(release("c.example", "", &response), "FAILED_PRECONDITION");
+TEST_F(DequeueServiceTest, OperatorsCallsReachTheGatewayByAnyOfItsNames) {
+  EXPECT_EQ(Suspend(one_, "ALIAS.example", "unpaid"), "OK");
+  EXPECT_TRUE(GetGateway("a.example").suspended());
+  EXPECT_EQ(Suspend(one_, "nowhere.example", ""), "NOT_FOUND");
+  EXPECT_EQ(AddAccess(one_, "nowhere.example", v1::ACCESS_LIST_HONOR, "192.0.2.1"), "NOT_FOUND");
+  v1::ResumeGatewayRequest resume;
+  resume.set_domain("a.example");
+  v1::ResumeGatewayResponse resumed;
+  EXPECT_EQ(Operate(one_, &v1::DequeueService::Stub::ResumeGateway, resume, &resumed), "OK");
+  EXPECT_EQ(resumed.gateway().domain(), "a.example");
+  v1::RemoveAccessEntryRequest remove;
+  remove.set_domain("a.example");
+  remove.set_list(v1::ACCESS_LIST_HONOR);
+  remove.set_network("192.0.2.1");
+  v1::RemoveAccessEntryResponse removed;
+  EXPECT_EQ(Operate(one_, &v1::DequeueService::Stub::RemoveAccessEntry, remove, &removed),
+            "NOT_FOUND");
+  v1::ReleaseGatewayRequest release;
+  release.set_domain("c.example");
+  v1::ReleaseGatewayResponse released;
+  EXPECT_EQ(Operate(one_, &v1::DequeueService::Stub::ReleaseGateway, release, &released), "OK");
 }
 
 }  // namespace

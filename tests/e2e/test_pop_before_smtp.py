@@ -140,7 +140,8 @@ def test_au_21_a_login_survives_restarts(turnpike):
     report(turnpike, BOB, "127.0.0.36")
     turnpike.kill("spool-store")
     turnpike.restart("spool-store")
-    wait_for(lambda: mail_from(turnpike, "127.0.0.36", BOB).startswith("250"), 5, what="BOB's login")
+    wait_for(lambda: mail_from(turnpike, "127.0.0.36", BOB).startswith("250"), 5,
+             what="Bob's login counting")
 
 
 def test_au_21_while_nobody_knows_mail_is_only_put_off(turnpike):

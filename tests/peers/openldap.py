@@ -46,8 +46,8 @@ def ssha(password):
 
 class OpenLdap:
     """`accounts` are dicts: mail (a list, the own address first), and if wanted aliases, password
-    (for binding), verifiers (for us). `ldap://` at `url`, and with a certificate ({certificate_file,
-    key_file}) `ldaps://` at `tls_url` and STARTTLS."""
+    (for binding), verifiers (for us). `ldap://` at `url`, and with a certificate
+    ({certificate_file, key_file}) `ldaps://` at `tls_url` and STARTTLS."""
 
     def __init__(self, folder, accounts, certificate=None, address="127.0.0.1"):
         self.folder = pathlib.Path(folder)

@@ -1,0 +1,50 @@
+"""What the tests of the chart, the images and the monitoring share. None needs a cluster."""
+
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(TOP / "tests"))
+
+# Each runs the templates with the values of that name in charts/turnpike/ci.
+VALUE_SETS = ("trial", "production", "node-port")
+OLDEST, NEWEST = "v1.30.0", "v1.36.0"
+
+
+class Chart:
+    """charts/turnpike, by helm."""
+
+    folder = TOP / "charts/turnpike"
+
+    def __init__(self, helm):
+        self.helm = helm
+
+    def run(self, *words):
+        """helm with these words; the finished process, with text of both streams."""
+        return subprocess.run([self.helm, *map(str, words)], capture_output=True, text=True)
+
+    def values(self, name):
+        return self.folder / "ci" / f"{name}-values.yaml"
+
+    def render(self, *words, version=OLDEST):
+        return self.run("template", "t", self.folder, "--namespace", "mail",
+                        "--kube-version", version, *words)
+
+
+@pytest.fixture(scope="session")
+def chart():
+    """The chart, and helm, which is built where it is missing."""
+    made = subprocess.run([TOP / "tests/chart/install_helm.sh"], stdout=subprocess.PIPE, text=True)
+    assert made.returncode == 0, "helm could not be built; install_helm.sh says why"
+    return Chart(made.stdout.strip())
+
+
+@pytest.fixture
+def own_folder(tmp_path):
+    """A folder that is gone after the test: trees of programs are large."""
+    yield tmp_path
+    shutil.rmtree(tmp_path, ignore_errors=True)

@@ -1,0 +1,217 @@
+"""The chart through helm: lint, renders, what the schema refuses and what the templates refuse.
+
+`UPDATE=1` writes the renders that are kept in golden/, for a diff to be looked at."""
+
+import os
+import pathlib
+import re
+
+import pytest
+import yaml
+from conftest import NEWEST, OLDEST, TOP, VALUE_SETS
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_lint_finds_nothing(chart, name):
+    linted = chart.run("lint", "--strict", chart.folder, "--values", chart.values(name))
+    assert linted.returncode == 0, linted.stdout + linted.stderr
+    assert "[WARNING]" not in linted.stdout
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_pl_61_renders_are_those_that_were_looked_at(chart, name):
+    rendered = chart.render("--values", chart.values(name))
+    assert rendered.returncode == 0, rendered.stderr
+    if os.environ.get("UPDATE"):
+        GOLDEN.mkdir(exist_ok=True)
+        (GOLDEN / f"{name}.yaml").write_text(rendered.stdout)
+    assert rendered.stdout == (GOLDEN / f"{name}.yaml").read_text(), (
+        "the templates render something else now; run with UPDATE=1 and look at the difference")
+
+
+@pytest.mark.parametrize("name", VALUE_SETS)
+def test_the_newest_kubernetes_gets_the_same(chart, name):
+    rendered = [chart.render("--values", chart.values(name), version=version).stdout
+                for version in (OLDEST, NEWEST)]
+    assert rendered[0] == rendered[1]
+
+
+def test_a_kubernetes_that_is_too_old_is_named(chart):
+    rendered = chart.render(version="v1.29.0")
+    assert rendered.returncode != 0
+    assert ">=1.30.0-0" in rendered.stderr
+
+
+def test_what_helm_installs_without_values_is_the_trial(chart):
+    assert chart.render().stdout == (GOLDEN / "trial.yaml").read_text()
+
+
+def test_every_value_has_a_comment(chart):
+    """A key is explained above it or above its parent, by name."""
+    lines = (chart.folder / "values.yaml").read_text().splitlines()
+    comments = " ".join(line for line in lines if line.lstrip().startswith("#"))
+    missing = []
+
+    def look(node, path):
+        for key, value in node.items():
+            if key in ("resources", "behavior"):
+                continue  # Kubernetes' own
+            if not (isinstance(value, dict) and value) and key not in comments:
+                missing.append(".".join([*path, key]))
+            if isinstance(value, dict):
+                look(value, [*path, key])
+
+    look(yaml.safe_load("\n".join(lines)), [])
+    assert not missing
+
+
+# Of the schema: --set words, and what the message must name.
+WRONG_TYPES = [
+    (["smtpFrontend.replica=2"], "replica"),
+    (["replicas=2"], "replicas"),
+    (["smtpFrontend.replicas=two"], "replicas"),
+    (["drainSeconds=5m"], "drainSeconds"),
+    (["image.pullPolicy=Sometimes"], "pullPolicy"),
+    (["hostname=mx"], "hostname"),
+    (["hostname=mx_1.example.net"], "hostname"),
+    (["listenAddress=127.0.0.1"], "listenAddress"),
+    (["smtpFrontend.listeners.mx.role=smtps"], "role"),
+    (["smtpFrontend.listeners.mx.containerPort=25"], "containerPort"),
+    (["smtpFrontend.listeners.MX.enabled=false"], "MX"),
+    (["smtpFrontend.listeners.grpc.enabled=false"], "grpc"),
+    (["smtpFrontend.listeners.mx.proxyProtocol.trustedNetworks[0]=balancer"], "trustedNetworks"),
+    (["smtpFrontend.service.type=ExternalName"], "type"),
+    (["spoolStore.replicas=2"], "replicas"),
+    (["spoolStore.persistence.size=large"], "size"),
+    (["authService.autoscaling.queue.enabled=true"], "queue"),
+    (["secretMounts[0].secretName=a"], "secretMounts"),
+    (["secretMounts[0].secretName=a", "secretMounts[0].path=../b",
+      "secretMounts[0].services[0]=authService"], "path"),
+    (["secretMounts[0].secretName=a", "secretMounts[0].path=b",
+      "secretMounts[0].services[0]=spoolStore"], "services"),
+    (["networkPolicy.extraEgress.frontend[0].ports="], "frontend"),
+]
+
+
+@pytest.mark.parametrize("words, named", WRONG_TYPES, ids=lambda value: "-".join(value)[:60]
+                         if isinstance(value, list) else None)
+def test_pl_61_the_schema_refuses(chart, words, named):
+    refused = chart.render(*[part for word in words for part in ("--set", word)])
+    assert refused.returncode != 0
+    assert "values don't meet the specifications of the schema" in refused.stderr
+    assert named in refused.stderr
+
+
+# Of templates/validate.yaml: --set words (--set-json for those with a brace or bracket), the message.
+CONTRADICTIONS = {
+    "a grace period shorter than the drain": (
+        ["smtpFrontend.terminationGracePeriodSeconds=600"],
+        "smtpFrontend.terminationGracePeriodSeconds: 600 is not longer than preStopSeconds and "
+        "drainSeconds together (610)"),
+    "the same by the defaults": (
+        ["defaults.terminationGracePeriodSeconds=30"],
+        "authService.terminationGracePeriodSeconds: 30 is not longer"),
+    "fixed replicas beside an autoscaler": (
+        ["outboundDelivery.replicas=3", "outboundDelivery.autoscaling.enabled=true"],
+        "outboundDelivery.replicas: cannot be given while outboundDelivery.autoscaling.enabled"),
+    "a least number above the most": (
+        ["authService.autoscaling.enabled=true", "authService.autoscaling.minReplicas=11"],
+        "authService.autoscaling.minReplicas: 11 is more than maxReplicas (10)"),
+    "an autoscaler without a figure": (
+        ["outboundDelivery.autoscaling.enabled=true",
+         "outboundDelivery.autoscaling.targetCPUUtilizationPercentage=null"],
+        "outboundDelivery.autoscaling: there is nothing to scale by"),
+    "a part of no request": (
+        ["gatewayDequeue.autoscaling.enabled=true", "defaults.resources.requests.cpu=null"],
+        "gatewayDequeue.resources.requests.cpu: is needed"),
+    "a queue's figure without an autoscaler": (
+        ["outboundDelivery.autoscaling.queue.enabled=true"],
+        "outboundDelivery.autoscaling.queue.enabled: has no effect"),
+    "PROXY headers from nobody": (
+        ["smtpFrontend.listeners.mx.proxyProtocol.enabled=true"],
+        "smtpFrontend.listeners.mx.proxyProtocol.trustedNetworks: is needed while enabled is true"),
+    "networks that nobody believes": (
+        ["smtpFrontend.listeners.mx.proxyProtocol.trustedNetworks[0]=10.0.0.0/8"],
+        "smtpFrontend.listeners.mx.proxyProtocol.trustedNetworks: has no effect"),
+    "implicit TLS without a certificate": (
+        ["smtpFrontend.listeners.submissions.enabled=true"],
+        "tls.secretName: is needed by smtpFrontend.listeners.submissions"),
+    "two listeners at one port of the pod": (
+        ["smtpFrontend.listeners.mx.containerPort=3660"],
+        "smtpFrontend.listeners.odmr.containerPort: 3660 is used by smtpFrontend.listeners.mx"),
+    "a listener at a service's port": (
+        ["smtpFrontend.listeners.mx.containerPort=7204"],
+        "smtpFrontend.listeners.mx.containerPort: 7204 is used by metrics already"),
+    "two listeners at one port of the Service": (
+        ["smtpFrontend.listeners.odmr.port=25"],
+        "smtpFrontend.listeners.odmr.port: 25 is used by smtpFrontend.listeners.mx already"),
+    "a listener of which nothing is said": (
+        ["smtpFrontend.listeners.extra.enabled=true"],
+        "smtpFrontend.listeners.extra.role: is missing"),
+    "a listener's key that the chart writes": (
+        ["smtpFrontend.listeners.mx.settings.listen=x"],
+        "smtpFrontend.listeners.mx.settings.listen: the chart writes this key"),
+    "no listener": (
+        ["smtpFrontend.listeners.mx.enabled=false", "smtpFrontend.listeners.odmr.enabled=false"],
+        "smtpFrontend.listeners: none is enabled"),
+    "a node's port without one": (
+        ["smtpFrontend.listeners.mx.nodePort=30025"],
+        "smtpFrontend.listeners.mx.nodePort: has no effect"),
+    "source ranges without a balancer": (
+        ["smtpFrontend.service.loadBalancerSourceRanges[0]=10.0.0.0/8"],
+        "smtpFrontend.service.loadBalancerSourceRanges: has no effect with type ClusterIP"),
+    "a class without a balancer": (
+        ["smtpFrontend.service.loadBalancerClass=x"],
+        "smtpFrontend.service.loadBalancerClass: has no effect with type ClusterIP"),
+    "the name in two places": (
+        ["config.hostname=a.example"], "config.hostname: the chart writes this key"),
+    "services in the document": (
+        ["config.services.reflection=true"], "config.services: the chart writes this key"),
+    "listeners in the document": (
+        ["config.smtp.listeners[0].name=a"], "config.smtp.listeners: the chart writes this key"),
+    "the store's folder in the document": (
+        ["config.spool.directory=/x"], "config.spool.directory: the chart writes this key"),
+    "two Secrets in one place": (
+        [f"secretMounts[{n}].{key}" for n in (0, 1)
+         for key in ("secretName=a", "path=b", "services[0]=authService")],
+        "secretMounts[1].path: b is used by secretMounts[0] already"),
+    "a Secret in the certificate's place": (
+        ["secretMounts[0].secretName=a", "secretMounts[0].path=tls",
+         "secretMounts[0].services[0]=authService"],
+        "secretMounts[0].path: tls is used by tls.secretName already"),
+    "a claim that nobody uses": (
+        ["spoolStore.persistence.enabled=false", "spoolStore.persistence.existingClaim=a"],
+        "spoolStore.persistence.existingClaim: has no effect while enabled is false"),
+    "a class for a claim that exists": (
+        ["spoolStore.persistence.storageClass=a", "spoolStore.persistence.existingClaim=a"],
+        "spoolStore.persistence.storageClass: has no effect with existingClaim"),
+}
+
+
+@pytest.fixture(scope="module")
+def refusals(chart):
+    """What helm says to each of CONTRADICTIONS."""
+    said = {}
+    for what, (words, _) in CONTRADICTIONS.items():
+        refused = chart.render(*[part for word in words for part in ("--set", word)])
+        assert refused.returncode != 0, what
+        said[what] = refused.stderr
+    return said
+
+
+@pytest.mark.parametrize("what", CONTRADICTIONS)
+def test_pl_61_contradictions_are_named(refusals, what):
+    assert CONTRADICTIONS[what][1] in refusals[what]
+
+
+def test_every_refusal_of_the_templates_is_shown(refusals):
+    """Each message in validate.yaml is one that a test has seen."""
+    source = (TOP / "charts/turnpike/templates/validate.yaml").read_text()
+    messages = re.findall(r'fail (?:\(printf )?"([^"]+)"', source)
+    assert len(messages) == source.count("fail ")
+    everything = "\n".join(refusals.values())
+    unseen = [message for message in messages
+              if not re.search(re.sub(r"%[sd]", ".*", re.escape(message)), everything)]
+    assert not unseen

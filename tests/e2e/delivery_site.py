@@ -18,7 +18,7 @@ ZONES = {
         "fallback 60 MX 10 first\nfallback 60 MX 20 second\n"
         "equal 60 MX 10 one.equal\nequal 60 MX 10 two.equal\n"
         "one.equal 60 A 127.0.0.13\ntwo.equal 60 A 127.0.0.14\n"
-        "nomx 60 A 127.0.0.11\n"
+        "nomx 60 A 127.0.0.11\nrelay 60 A 127.0.0.1\n"
         "null 60 MX 0 .\n"
         "loop 60 MX 10 best\nloop 60 MX 20 gate.turnpike.test.\nloop 60 MX 30 worse\n"
         "best 60 A 127.0.0.99\nworse 60 A 127.0.0.11\n"

@@ -165,6 +165,23 @@ def test_dl_22_a_password_in_clear_goes_under_tls(start, hosts, dns, mailboxes, 
         assert lines.index("STARTTLS") < next(i for i, line in enumerate(lines) if "AUTH" in line)
 
 
+@pytest.mark.parametrize("name, is_taken", [("relay.remote.test", True), ("other.test", False)])
+def test_dl_22_the_smart_hosts_certificate_is_checked_where_that_is_wanted(
+        start, hosts, dns, mailboxes, authority, name, is_taken):
+    with Relay(mechanisms=["PLAIN"], tls=authority.issue(name).server_context()) as relay:
+        turnpike = start(settings(hosts, dns, mailboxes, {
+            "mode": "smart_host", "authorities_file": str(authority.file),
+            "smart_host": {"host": "relay.remote.test", "port": relay.port, "tls": "starttls",
+                           "auth": LOGIN}}), LISTENERS)
+        send(turnpike, "x@checked.test")
+        if is_taken:
+            wait_for(lambda: relay.taken("x@checked.test"))
+        else:
+            delivery = attempts(turnpike, "checked.test")
+            assert delivery.last_outcomes[0].reply.code // 100 == 4
+            assert not relay.logins.accepted, "the password is not shown to a stranger"
+
+
 def test_dl_22_a_refused_login_is_no_verdict_on_the_mail(start, hosts, dns, mailboxes):
     with Relay(users={"turnpike": "another"}, mechanisms=["CRAM-MD5"]) as relay:
         turnpike = start(relay_settings(hosts, dns, mailboxes, relay, auth=LOGIN), LISTENERS)

@@ -94,8 +94,7 @@ asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr 
   }
   Resolution resolution = co_await Resolve(plan);
   if (resolution.failure) {
-    co_return Failure{.reply = *resolution.failure,
-                      .is_unreachable = resolution.is_unreachable()};
+    co_return Failure{.reply = *resolution.failure, .is_unreachable = resolution.is_unreachable()};
   }
   std::vector<Hop> hops = std::move(resolution.hops);
   SortByHealth(hops);

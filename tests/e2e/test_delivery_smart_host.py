@@ -362,6 +362,18 @@ def test_dl_25_the_mail_password_serves_where_the_account_has_no_other(start, ho
         assert relay.login_of("r2@far.test") == "ann-at-relay", "its own login comes first"
 
 
+def test_dl_25_the_mail_password_may_stand_in_a_file(start, hosts, dns, mailboxes, tmp_path):
+    secret = tmp_path / "bob"
+    secret.write_text("{PLAIN}bobs-mail\n")
+    accounts = [{"address": "bob@office.test", "password_file": str(secret)}]
+    with LoginRelay() as relay:
+        turnpike = start(relay_settings(
+            hosts, dns, mailboxes, relay, per_account_auth=True, auth=LOGIN,
+            per_account_use_mail_password=True, accounts=accounts), LISTENERS)
+        submit_as(turnpike, "bob@office.test", "bobs-mail", "bob@office.test", "r1@far.test")
+        assert relay.login_of("r1@far.test") == "bob@office.test"
+
+
 def test_dl_25_a_password_that_is_not_there_in_clear_is_a_configuration_error(tmp_path):
     document = {
         "hostname": "gate.turnpike.test",

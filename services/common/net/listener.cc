@@ -139,6 +139,7 @@ class Listener::Loop : public std::enable_shared_from_this<Loop> {
 
   void HandOver(Descriptor descriptor) {
     asio::io_context& target = threads_.Next();
+    if (&target == &home_) return Receive(*receiver_, target, *protocol_, std::move(descriptor));
     asio::post(target, [receiver = receiver_, &target, protocol = *protocol_,
                         descriptor = std::move(descriptor)]() mutable {
       Receive(*receiver, target, protocol, std::move(descriptor));

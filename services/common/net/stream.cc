@@ -245,6 +245,8 @@ const TlsFacts& Stream::tls_facts() const { return impl_->tls_facts(); }
 
 void Stream::set_one_line_per_record(bool value) { impl_->set_one_line_per_record(value); }
 
+void Stream::ExpectClose() { impl_->socket().ExpectClose(); }
+
 void Stream::Close() { impl_->socket().Close(); }
 
 asio::awaitable<void> Stream::CloseGracefully() { return Impl::CloseGracefully(impl_); }

@@ -66,6 +66,10 @@ class Stream {
   // Writes all of `bytes`, which must stay valid until then.
   asio::awaitable<absl::Status> Write(absl::string_view bytes, absl::Time deadline);
 
+  // The next Write in clear is the last, and Close follows at once: it may wait for that, so that
+  // its last octets and the end of the stream reach the peer in one packet.
+  void ExpectClose();
+
   // Handshakes, as one side of TLS from here on; has_tls() is true even when it fails, so that
   // nothing is ever read or written in clear after it. The caller has discarded what it read in
   // clear before; what the socket still has belongs to TLS. No read or write may be waiting.

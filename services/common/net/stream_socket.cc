@@ -149,11 +149,11 @@ asio::awaitable<absl::Status> StreamSocket::Wait(WaitType type, absl::Time* slot
 }
 
 absl::StatusOr<size_t> StreamSocket::TrySend(absl::string_view bytes) {
+  const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (expects_close_ ? MSG_MORE : 0);
   size_t total = 0;
   while (!bytes.empty()) {
     if (closed_) return Cancelled();
-    const ssize_t sent =
-        send(descriptor(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = send(descriptor(), bytes.data(), bytes.size(), flags);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) break;
@@ -179,6 +179,9 @@ void StreamSocket::ShutdownWrites() {
 
 void StreamSocket::Close() {
   if (closed_) return;
+  // What the kernel still has goes out with the FIN, even if the close becomes a reset because of
+  // input that nobody has read.
+  if (expects_close_) ShutdownWrites();
   closed_ = true;
   timer_.cancel();
   asio::error_code ignored;

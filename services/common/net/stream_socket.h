@@ -42,6 +42,9 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   // What can be sent without waiting; 0: nothing.
   absl::StatusOr<size_t> TrySend(absl::string_view bytes);
 
+  // From now on the kernel may keep what does not fill a packet until Close.
+  void ExpectClose() { expects_close_ = true; }
+
   // Asked by each operation that need not wait: whether others on this thread should have a turn
   // first, by Yield.
   bool ShouldYield();
@@ -71,6 +74,7 @@ class StreamSocket : public std::enable_shared_from_this<StreamSocket> {
   absl::Time write_deadline_ = absl::InfiniteFuture();
   int operations_without_wait_ = 0;
   bool is_at_end_ = false;  // of what the peer sends
+  bool expects_close_ = false;
   bool closed_ = false;
 };
 

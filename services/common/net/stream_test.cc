@@ -206,6 +206,35 @@ TEST_F(StreamTest, GracefulCloseDeliversTheLastWordsToAPeerThatIsStillTalking) {
   EXPECT_EQ(at_client, "last words");
 }
 
+TEST_F(StreamTest, LastWordsThatWaitForTheCloseAreAllDelivered) {
+  for (const size_t bytes : {10, 100'000}) {
+    auto [server, client] = testing::ConnectedSockets(context_);
+    Stream from(std::move(server));
+    Stream to(std::move(client));
+    from.ExpectClose();
+    std::string received;
+    RunToEnd(context_, WriteAndClose(&from, std::string(bytes, 'x')), ReadAll(&to, &received));
+    EXPECT_EQ(received.size(), bytes);
+  }
+}
+
+TEST_F(StreamTest, LastWordsReachAPeerWhoseOwnWereNotRead) {
+  struct Steps {
+    static asio::awaitable<void> Run(Stream* from, Stream* to) {
+      co_await Write(to, "and another thing");
+      from->ExpectClose();
+      co_await WriteAndClose(from, "221 bye");
+      char buffer[100];
+      const StatusOrCount count = co_await to->Read(absl::MakeSpan(buffer), Soon());
+      EXPECT_TRUE(count.ok()) << count.status();
+      if (count.ok()) {
+        EXPECT_EQ(std::string(buffer, *count), "221 bye");
+      }
+    }
+  };
+  RunToEnd(context_, Steps::Run(server_.get(), client_.get()));
+}
+
 TEST_F(StreamTest, GracefulCloseDoesNotWaitForAPeerThatStays) {
   const absl::Time before = absl::Now();
   RunToEnd(context_, CloseGracefully(server_.get()));

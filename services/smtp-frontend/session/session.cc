@@ -186,6 +186,7 @@ asio::awaitable<bool> Session::Flush() {
 
 asio::awaitable<void> Session::On(smtp::event::Close event) {
   has_quit_ = event.reason == smtp::event::Close::Reason::kQuit;
+  if (has_quit_ && !stream_->has_tls()) stream_->ExpectClose();
   co_await Flush();
   if (!ending_.empty()) co_return;
   ending_ = std::string(is_engine_draining_ && event.reason == smtp::event::Close::Reason::kAnswer

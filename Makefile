@@ -31,7 +31,7 @@ run: test-packages ## Build, start the five services on loopback and play the ma
 
 .PHONY: test
 test: test-packages ## All tests: checks of the source and its format, unit tests, sanitizers, end to end
-	tests/run_all.sh tidy format unit e2e sanitize-short
+	tests/run_all.sh tidy format unit e2e chart sanitize-short
 
 .PHONY: unit
 unit: packages ## Unit tests only
@@ -44,6 +44,14 @@ sanitize: packages ## Every unit test under ASan and UBSan, those tagged "concur
 .PHONY: e2e
 e2e: test-packages ## End-to-end tests of the real binaries with real peers
 	tests/run_all.sh e2e
+
+.PHONY: chart-test
+chart-test: test-packages ## The Helm chart, images and monitoring (needs Go 1.26, to build helm once)
+	tests/run_all.sh helm chart
+
+.PHONY: images
+images: build ## Container images of the services and turnpikectl as OCI archives, into build/images
+	deploy/images/image.py spool-store auth-service gateway-dequeue smtp-frontend outbound-delivery turnpikectl
 
 .PHONY: bench
 bench: test-packages ## Compare with Postfix and measure the rest on this machine; writes build/bench*.json (long)

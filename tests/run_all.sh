@@ -10,6 +10,8 @@
 #               of these, the pure cores' under ASan and UBSan; threads, sockets and the store
 #               under TSan
 #     e2e       pytest on the built binaries, with real peers (tests/e2e)
+#     chart     images, alerts, dashboards, and what the Helm chart renders, with the built binaries
+#     helm      the chart's templates; builds helm from source, for which Debian's Go is too old
 #
 # A group that fails does not keep the next from running. Exits 0 if everything built, something
 # ran, and nothing failed. Results stay in build/test/.
@@ -79,21 +81,30 @@ run_sanitize-short() {
       //services/common/base/... + //services/common/net/... + //services/spool-store/storage/...))'
 }
 
-run_e2e() {
+# Builds what the tests of a group start.
+build_for() {
   # shellcheck disable=SC2086
-  if ! $bazel build --noshow_progress //services/...; then
-    broken+=(e2e)
-    return
-  fi
-  pytest e2e tests/e2e
+  $bazel build --noshow_progress //services/... && return
+  broken+=("$1")
+  return 1
 }
+
+run_e2e() { if build_for e2e; then pytest e2e tests/e2e; fi; }
+
+run_chart() {
+  if build_for chart; then
+    pytest chart --quiet tests/chart --ignore=tests/chart/test_templates.py
+  fi
+}
+
+run_helm() { pytest helm --quiet tests/chart/test_templates.py; }
 
 mkdir --parents build
 rm --recursive --force "$results"
 mkdir "$results"
 for group in "$@"; do
   case $group in
-    tidy | format | unit | sanitize | sanitize-short | e2e) "run_$group" ;;
+    tidy | format | unit | sanitize | sanitize-short | e2e | chart | helm) "run_$group" ;;
     *)
       echo "$0: no group '$group'" >&2
       exit 2

@@ -52,9 +52,11 @@ LINKS = {
 def built(program):
     """The program that was built: from $TURNPIKE_BIN, or where Bazel leaves it."""
     folder = os.environ.get("TURNPIKE_BIN")
-    if folder:
-        return pathlib.Path(folder) / program
-    return TOP / "bazel-bin" / "services" / program / program
+    path = (pathlib.Path(folder) / program if folder
+            else TOP / "bazel-bin" / "services" / program / program)
+    if not path.is_file():
+        raise SystemExit(f"{path} is missing; `make build` makes it")
+    return path
 
 
 def version():

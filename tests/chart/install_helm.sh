@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds helm from its source, by Go's own module proxy, into build/tools, and prints its path. Does
-# nothing more when it is there. It takes about four minutes of one core, and Go 1.24 or newer.
+# nothing more when it is there. It takes about four minutes of one core, and Go 1.26.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -11,7 +11,7 @@ folder=$PWD/build/tools/helm-$version
 if [[ ! -x $folder/helm ]]; then
   PATH=$PATH:/usr/local/go/bin
   if ! command -v go >/dev/null; then
-    echo "$0: Go is missing; install 1.24 or newer (https://go.dev/dl), which Debian 12 does not have" >&2
+    echo "$0: Go is missing; install 1.26 or newer (https://go.dev/dl), which Debian 12 does not have" >&2
     exit 1
   fi
   mkdir --parents "$folder"

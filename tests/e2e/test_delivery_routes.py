@@ -1,5 +1,7 @@
 """DL-1 to DL-3, DL-6 and DL-8: where mail goes by mode, by exceptions for domains, and when."""
 
+import re
+import subprocess
 import time
 
 import pytest
@@ -10,6 +12,7 @@ from gateways import PASSWORD, REMOTE, gateway, list_deliveries, submit
 from peers.dns import Dns
 from peers.process import wait_for
 from peers.smtp import Client, Server
+from peers.turnpike import TOP, binary
 
 ZONES = {
     "remote.test":
@@ -206,6 +209,22 @@ def test_dl_06_a_route_has_limits_and_retry_times_of_its_own(with_routes, hosts)
     send(with_routes, "later@also.remote.test")
     delivery = attempts(with_routes, "also.remote.test")
     assert 3000 < delivery.next_attempt_time.seconds - time.time() < 4200
+
+
+def test_dl_06_the_examples_of_the_guide_are_accepted(tmp_path):
+    guide = (TOP / "docs" / "delivery.md").read_text()
+    examples = re.findall(r"^```yaml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
+    assert len(examples) >= 3
+    (tmp_path / "secrets").mkdir()
+    for name in ("bulk-relay", "relay"):
+        (tmp_path / "secrets" / name).write_text("secret\n")
+    for example in examples:
+        path = tmp_path / "turnpike.yaml"
+        path.write_text("hostname: gate.turnpike.test\nsmtp: {listeners: [{name: mx, role: smtp, "
+                        f'listen: "127.0.0.1:0"}}]}}\n{example}')
+        result = subprocess.run([binary("outbound-delivery"), "--config", path, "--check"],
+                                capture_output=True, text=True, timeout=20)
+        assert result.returncode == 0, result.stderr
 
 
 INTERVAL = 6

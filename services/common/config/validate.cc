@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "google/protobuf/duration.pb.h"
 #include "services/common/config/validate_auth.h"
+#include "services/common/config/validate_collections.h"
 #include "services/common/config/validate_delivery.h"
 #include "services/common/config/validate_gateways.h"
 #include "services/common/config/value.h"
@@ -342,6 +343,7 @@ class Validator {
 void ValidateConfig(const Places& places, v1::Config& config, Problems& problems) {
   Validator(places, config, problems).Run();
   ValidateAuth(places, config, problems);
+  ValidateCollections(places, config, problems);
   ValidateDelivery(places, config, problems);
   ValidateGateways(places, config, problems);
 }

@@ -95,8 +95,10 @@ def test_pl_50_alerts_fire_when_they_should_and_not_else():
 
 def test_every_alert_is_tested_and_says_what_to_do():
     tests = (MONITORING / "rules_test.yaml").read_text()
+    guide = (TOP / "docs/kubernetes.md").read_text()
     for alert in alerts():
         assert alert["alert"] in tests
+        assert alert["alert"] in guide
         assert alert["labels"]["severity"] in ("critical", "warning", "info")
         assert alert["annotations"].keys() == {"summary", "description"}
 

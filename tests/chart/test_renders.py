@@ -244,6 +244,10 @@ def test_pl_61_the_trial_starts_and_takes_no_strangers_mail(tmp_path):
             assert words.pop(0) == "/usr/bin/turnpikectl"
             asked = ctl("--config", config, *words)
             assert asked.returncode == 0, (words, asked)
+        # What the guide says for operators.
+        asked = ctl("queue", "list", env={
+            "TURNPIKE_SPOOL_STORE": f"dns:///localhost:{moved['7101']}"})
+        assert asked.returncode == 0, asked
     finally:
         for process in reversed(running):
             process.terminate()

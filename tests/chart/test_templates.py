@@ -67,6 +67,16 @@ def test_every_value_has_a_comment(chart):
     assert not missing
 
 
+def test_the_values_in_the_guide_are_taken(chart, tmp_path):
+    guide = (TOP / "docs/kubernetes.md").read_text()
+    blocks = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) > 4
+    for block in blocks:
+        (tmp_path / "values.yaml").write_text(block)
+        rendered = chart.render("--values", tmp_path / "values.yaml")
+        assert rendered.returncode == 0, block + rendered.stderr
+
+
 # Of the schema: --set words, and what the message must name.
 WRONG_TYPES = [
     (["smtpFrontend.replica=2"], "replica"),

@@ -62,7 +62,8 @@ class ContentReader {
   // The next piece, of at most kInlineContentBytesMax; empty at the end, when the store has found
   // the whole to be what was stored. One at a time; the callback may call it again. Errors, all
   // final: NOT_FOUND (the message is gone), DATA_LOSS (its checksum does not match), UNAVAILABLE
-  // and DEADLINE_EXCEEDED (the store is away), CANCELLED (the spool was destroyed).
+  // and DEADLINE_EXCEEDED (the store is away or busy for longer than a piece may take; a shorter
+  // absence is waited out), CANCELLED (the spool was destroyed).
   virtual void Next(NextCallback done) = 0;
 };
 

@@ -5,6 +5,8 @@
 import os
 import pathlib
 import re
+import shutil
+import subprocess
 
 import pytest
 import yaml
@@ -36,6 +38,32 @@ def test_the_newest_kubernetes_gets_the_same(chart, name):
     rendered = [chart.render("--values", chart.values(name), version=version).stdout
                 for version in (OLDEST, NEWEST)]
     assert rendered[0] == rendered[1]
+
+
+@pytest.fixture(scope="module", params=["oldest", "newest"])
+def decoder(request):
+    """decode/main.go with the types of that Kubernetes; built where it is missing."""
+    go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
+    program = TOP / "build/tools" / f"decode-{request.param}"
+    built = subprocess.run(
+        [go, "build", f"-modfile={request.param}.mod", "-mod=readonly", "-trimpath",
+         "-buildvcs=false", "-o", program, "."],
+        cwd=pathlib.Path(__file__).parent / "decode", env={**os.environ, "CGO_ENABLED": "0"},
+        capture_output=True, text=True)
+    assert built.returncode == 0, built.stderr
+    return program
+
+
+def test_pl_61_kubernetes_knows_every_kind_and_field(decoder, tmp_path):
+    renders = [GOLDEN / f"{name}.yaml" for name in VALUE_SETS]
+    read = subprocess.run([decoder, *renders], capture_output=True, text=True)
+    assert read.returncode == 0, read.stderr
+    assert read.stdout.count(" objects") == len(VALUE_SETS)
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(renders[0].read_text().replace("readinessProbe:", "readynessProbe:"))
+    read = subprocess.run([decoder, wrong], capture_output=True, text=True)
+    assert read.returncode == 1
+    assert 'unknown field "spec.template.spec.containers[0].readynessProbe"' in read.stderr
 
 
 def test_a_kubernetes_that_is_too_old_is_named(chart):

@@ -2,6 +2,8 @@
 // end of the drain benchmark. Ends when the server says that nothing is held (453).
 //
 //   atrn_taker --port 366 --login held.test --password secret
+//
+// With `--listen` it waits for one ordinary SMTP client instead, and drops what that sends.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -24,6 +26,7 @@
 #include "services/common/smtp/server_engine.h"
 
 ABSL_FLAG(int, port, 366, "of the ODMR listener on 127.0.0.1");
+ABSL_FLAG(int, listen, 0, "port on 127.0.0.1 to wait at for an SMTP client; 0: collect by ATRN");
 ABSL_FLAG(std::string, login, "", "the gateway's domain");
 ABSL_FLAG(std::string, password, "", "the gateway's password");
 
@@ -41,16 +44,28 @@ namespace event = turnpike::smtp::event;
 // A blocking connection with lines.
 class Connection {
  public:
-  explicit Connection(int port) : fd_(socket(AF_INET, SOCK_STREAM, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_port = htons(static_cast<uint16_t>(port));
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    if (connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+  static Connection To(int port) {
+    const int fd = socket(AF_INET, SOCK_STREAM, 0);
+    const sockaddr_in address = Loopback(port);
+    if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
       Fail("cannot connect");
     }
+    return Connection(fd);
+  }
+  // The first client that comes to the port.
+  static Connection From(int port) {
+    const int listener = socket(AF_INET, SOCK_STREAM, 0);
     const int on = 1;
-    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    const sockaddr_in address = Loopback(port);
+    if (bind(listener, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0 ||
+        listen(listener, 1) != 0) {
+      Fail("cannot listen");
+    }
+    const int fd = accept(listener, nullptr, nullptr);
+    close(listener);
+    if (fd < 0) Fail("cannot accept");
+    return Connection(fd);
   }
   ~Connection() { close(fd_); }
   Connection(const Connection&) = delete;
@@ -86,6 +101,19 @@ class Connection {
   }
 
  private:
+  explicit Connection(int fd) : fd_(fd) {
+    const int on = 1;
+    setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+  }
+
+  static sockaddr_in Loopback(int port) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return address;
+  }
+
   const int fd_;
   char buffer_[64 << 10];
 };
@@ -133,7 +161,7 @@ void TakeMail(Connection& connection) {
 
 // One session; false when nothing is held.
 bool Collect() {
-  Connection connection(absl::GetFlag(FLAGS_port));
+  Connection connection = Connection::To(absl::GetFlag(FLAGS_port));
   connection.Ask("");
   connection.Ask("EHLO taker.test");
   const std::string challenge_line = connection.Ask("AUTH CRAM-MD5");
@@ -160,6 +188,11 @@ bool Collect() {
 
 int main(int argc, char** argv) {
   absl::ParseCommandLine(argc, argv);
+  if (const int port = absl::GetFlag(FLAGS_listen); port != 0) {
+    Connection connection = Connection::From(port);
+    TakeMail(connection);
+    return 0;
+  }
   while (Collect()) {
   }
   return 0;

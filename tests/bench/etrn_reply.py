@@ -5,7 +5,8 @@ collect by ATRN at once.
 Cases:
   etrn  0, 100,000 and 1,000,000 messages are held in a gateway. `first` is the ETRN that releases them
         all; `again` are 200 more of them, each after one new message; nothing is delivered meanwhile
-  atrn  one session, and `--sessions` sessions of as many gateways at one time, each with `--messages`
+  atrn  one session, and `--sessions` sessions of as many gateways at one time, each with `--messages`;
+        `share` is that of what the same SMTP client reaches from memory, into the same sinks
 
 Needs the binaries that tests/bench/run builds, in $TURNPIKE_BIN or in bazel-bin.
 """
@@ -14,6 +15,7 @@ import argparse
 import json
 import pathlib
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
@@ -22,8 +24,8 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from compare import PASSWORD, atrn_taker, source, spool_load  # noqa: E402
-from peers.process import wait_for  # noqa: E402
+from compare import PASSWORD, atrn_taker, source, spool_load, tool  # noqa: E402
+from peers.process import free_port, wait_for  # noqa: E402
 from peers.smtp import Client  # noqa: E402
 from peers.turnpike import Turnpike  # noqa: E402
 
@@ -79,9 +81,26 @@ def atrn_case(system, domains, messages):
         thread.start()
     for thread in threads:
         thread.join()
+    rate = messages * len(domains) / (time.monotonic() - begin)
+    memory = memory_rate(len(domains), messages)
+    return {"case": "atrn", "sessions": len(domains), "messages_per_second": round(rate),
+            "from_memory_per_second": round(memory), "share": round(rate / memory, 3)}
+
+
+def memory_rate(sessions, messages):
+    """Messages per second that our SMTP client sends from memory over `sessions` connections."""
+    ports = [free_port() for _ in range(sessions)]
+    sinks = [subprocess.Popen([tool("atrn_taker"), "--listen", str(port)]) for port in ports]
+    time.sleep(1)
+    begin = time.monotonic()
+    senders = [subprocess.Popen([tool("memory_sender"), "--port", str(port), "--messages",
+                                 str(messages)], stdout=subprocess.DEVNULL) for port in ports]
+    if any(sender.wait() for sender in senders):
+        raise SystemExit("memory_sender failed")
     seconds = time.monotonic() - begin
-    return {"case": "atrn", "sessions": len(domains),
-            "messages_per_second": round(messages * len(domains) / seconds)}
+    for sink in sinks:
+        sink.wait()
+    return messages * sessions / seconds
 
 
 def main():

@@ -304,8 +304,8 @@ def test_dq_60_state_of_a_gateway(turnpike):
     assert [s.client_address for s in state.running_sessions] == ["127.0.0.1"]
     Server().serve(client.socket)
     client.close()
-    state = wait_for(lambda: (lambda s: s if not s.running_sessions else None)(
-        describe_gateway(turnpike, "customer.test")))
+    state = wait_for(lambda: (lambda s: s if s.last_request.ending and not s.running_sessions
+                              else None)(describe_gateway(turnpike, "customer.test")))
     assert state.last_request.protocol == "atrn" and state.last_request.client_address == "127.0.0.1"
     assert state.last_request.ending == 1 and state.last_request.totals.delivered == 2
 

@@ -11,6 +11,8 @@ import tarfile
 
 import pytest
 from conftest import TOP
+from peers.turnpike import SERVICES
+from trial import Services, answer_to_a_stranger, document, on_loopback
 
 sys.path.insert(0, str(TOP / "deploy/images"))
 import image  # noqa: E402
@@ -80,6 +82,29 @@ def test_pl_60_the_program_runs_in_its_image_as_its_user(program, own_folder):
     assert (root / "usr/lib/ssl/cert.pem").readlink() is not None
     packed = (own_folder / "archives" / f"{program}.tar").stat().st_size
     assert packed < 40e6
+
+
+def test_pl_60_the_trial_runs_out_of_its_images(own_folder):
+    """The five services, each in the root of its image as its user, who may write nowhere but to the
+    volume; stopped by SIGTERM they end well."""
+    make(own_folder / "archives", *SERVICES)
+    text, moved = on_loopback(document("trial"), "/var/spool/turnpike")
+    for service in SERVICES:
+        root = own_folder / service
+        Image(own_folder / "archives" / f"{service}.tar").unpack(root)
+        # What Kubernetes mounts.
+        (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
+        (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
+        (root / "etc/turnpike/turnpike.yaml").write_text(text)
+    volume = own_folder / "spool-store/var/spool/turnpike"
+    volume.mkdir(parents=True)
+    os.chown(volume, image.USER, image.GROUP)
+    with Services(own_folder, lambda service: [
+            "/usr/sbin/chroot", f"--userspec={image.USER}:{image.GROUP}", own_folder / service,
+            f"/usr/bin/{service}", "--config", "/etc/turnpike/turnpike.yaml"]) as services:
+        assert answer_to_a_stranger(moved["2525"]).startswith("550 5.7.1")
+        assert services.stop() == [0] * len(SERVICES)
+    assert (volume / "store").is_dir()
 
 
 def test_pl_60_two_builds_have_the_same_digest(own_folder):

@@ -4,26 +4,16 @@ the chart renders them; nothing here needs helm.
 JSON schemas of Kubernetes' objects come by no package, so kubeconform is not among the tools:
 test_templates.py reads the renders by Kubernetes' own Go types instead."""
 
-import copy
-import pathlib
-import re
 import subprocess
 
 import pytest
 import yaml
 from conftest import TOP, VALUE_SETS
-from peers.process import Process, free_port, wait_for
-from peers.smtp import Client
 from peers.turnpike import SERVICES, binary, ctl
+from trial import Services, answer_to_a_stranger, document, objects, on_loopback
 
-GOLDEN = pathlib.Path(__file__).parent / "golden"
 SECRETS = "/run/secrets/turnpike"
 WORKLOADS = ("Deployment", "StatefulSet", "Job")
-
-
-def objects(name):
-    return [document for document in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
-            if document]
 
 
 def of_kind(name, *kinds):
@@ -38,12 +28,6 @@ def pods(name):
 
 def containers(pod):
     return pod["spec"].get("initContainers", []) + pod["spec"]["containers"]
-
-
-def document(name):
-    [one] = [one for one in of_kind(name, "ConfigMap")
-             if one["metadata"]["name"].endswith("-config")]
-    return one["data"]["turnpike.yaml"]
 
 
 def selected(selector, labels):
@@ -216,42 +200,22 @@ def test_a_wrong_key_and_a_missing_secret_end_the_check(secrets):
 
 def test_pl_61_the_trial_starts_and_takes_no_strangers_mail(tmp_path):
     """The trial's document on loopback: only addresses and the folder differ."""
-    text = document("trial")
-    moved = {}
-    for port in sorted(set(re.findall(r":(\d{4,5})\b", text))):
-        moved[port] = str(free_port())
-        text = re.sub(rf"(listen: )0\.0\.0\.0:{port}\b", rf"\g<1>127.0.0.1:{moved[port]}", text)
-        text = re.sub(rf"dns:///[a-z-]+:{port}\b", f"dns:///localhost:{moved[port]}", text)
-    text = text.replace("/var/spool/turnpike", str(tmp_path))
-    settings = yaml.safe_load(text)
-    settings.setdefault("spool", {})["free_bytes_min"] = "1MiB"
+    text, moved = on_loopback(document("trial"), tmp_path)
     config = tmp_path / "turnpike.yaml"
-    config.write_text(yaml.safe_dump(settings))
-    running = []
-    try:
-        for service in SERVICES:
-            running.append(Process([binary(service), "--config", config], tmp_path / f"{service}.log"))
-        for service, process in zip(SERVICES, running):
-            wait_for(lambda p=process: '"serving"' in p.log_text(), 30, what=service)
-        with Client(int(moved["2525"])) as client:
-            client.ehlo()
-            client.ask("MAIL FROM:<a@client.example>")
-            answer = client.ask("RCPT TO:<b@elsewhere.example>")
-        assert answer.startswith("550 5.7.1"), answer
+    config.write_text(text)
+    with Services(tmp_path, lambda service: [binary(service), "--config", config]):
+        assert answer_to_a_stranger(moved["2525"]).startswith("550 5.7.1")
         # What `helm test` runs.
         [test] = of_kind("trial", "Pod")
         for container in test["spec"]["containers"]:
-            words = copy.copy(container["command"])
-            assert words.pop(0) == "/usr/bin/turnpikectl"
+            program, *words = container["command"]
+            assert program == "/usr/bin/turnpikectl"
             asked = ctl("--config", config, *words)
             assert asked.returncode == 0, (words, asked)
         # What the guide says for operators.
         asked = ctl("queue", "list", env={
             "TURNPIKE_SPOOL_STORE": f"dns:///localhost:{moved['7101']}"})
         assert asked.returncode == 0, asked
-    finally:
-        for process in reversed(running):
-            process.terminate()
 
 
 def test_versions_agree():

@@ -1,0 +1,69 @@
+"""The chart's renders as files, and its configuration on loopback."""
+
+import pathlib
+import re
+
+import yaml
+from peers.process import Process, free_port, wait_for
+from peers.smtp import Client
+from peers.turnpike import SERVICES
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+
+
+def objects(name):
+    """The objects that a value set makes."""
+    return [document for document in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
+            if document]
+
+
+def document(name):
+    """The services' configuration among them."""
+    [one] = [one for one in objects(name)
+             if one["kind"] == "ConfigMap" and one["metadata"]["name"].endswith("-config")]
+    return one["data"]["turnpike.yaml"]
+
+
+def on_loopback(text, spool):
+    """The document with other addresses, and the store in another folder; {its port: the new one}."""
+    moved = {}
+    for port in sorted(set(re.findall(r":(\d{4,5})\b", text))):
+        moved[port] = str(free_port())
+        text = re.sub(rf"(listen: )0\.0\.0\.0:{port}\b", rf"\g<1>127.0.0.1:{moved[port]}", text)
+        text = re.sub(rf"dns:///[a-z-]+:{port}\b", f"dns:///localhost:{moved[port]}", text)
+    settings = yaml.safe_load(text.replace("/var/spool/turnpike", str(spool)))
+    settings.setdefault("spool", {})["free_bytes_min"] = "1MiB"
+    return yaml.safe_dump(settings), moved
+
+
+class Services:
+    """The five services; `command` makes the words that start one of them."""
+
+    def __init__(self, folder, command):
+        self.running = []
+        try:
+            for service in SERVICES:
+                self.running.append(Process(command(service), folder / f"{service}.log"))
+            for service, process in zip(SERVICES, self.running):
+                wait_for(lambda p=process: '"serving"' in p.log_text(), 30, what=service)
+        except BaseException:
+            self.stop()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc_info):
+        self.stop()
+
+    def stop(self):
+        """Ends them; their exit codes."""
+        return [process.terminate() for process in reversed(self.running)]
+
+
+def answer_to_a_stranger(port):
+    """What RCPT for a domain that is not ours is answered."""
+    with Client(int(port)) as client:
+        client.ehlo()
+        client.ask("MAIL FROM:<a@client.example>")
+        return client.ask("RCPT TO:<b@elsewhere.example>")

@@ -134,7 +134,7 @@ asio::awaitable<absl::StatusOr<std::optional<ErrandResult>>> Entry::TryRun(bool 
   }
   lock_ = *std::move(lock);
   absl::StatusOr<std::optional<ErrandResult>> result = co_await RunLocked(only_if_due, run_id);
-  GiveUpLock();
+  co_await Unlock();
   co_return result;
 }
 
@@ -177,6 +177,15 @@ asio::awaitable<Entry::LockOr> Entry::Lock(std::string run_id) {
                          on_lost, std::move(done));
   };
   co_return co_await net::Await<LockOr>(std::move(start));
+}
+
+asio::awaitable<void> Entry::Unlock() {
+  if (lock_ == nullptr) co_return;
+  net::StartOperation<bool> start = [this](absl::AnyInvocable<void(bool)> done) {
+    lock_->Release([done = std::move(done)]() mutable { done(true); });
+  };
+  co_await net::Await<bool>(std::move(start));
+  lock_ = nullptr;
 }
 
 void Entry::LogEnd(const std::string& run_id, const ErrandResult& result) const {

@@ -76,6 +76,7 @@ class Entry : public std::enable_shared_from_this<Entry> {
   asio::awaitable<absl::StatusOr<std::optional<ErrandResult>>> RunLocked(bool only_if_due,
                                                                          std::string run_id);
   asio::awaitable<LockOr> Lock(std::string run_id);
+  asio::awaitable<void> Unlock();  // so that whoever hears of the end can run the next
   asio::awaitable<absl::StatusOr<v1::RequestState>> Load();
   asio::awaitable<absl::Status> Save(v1::RequestState state);
   asio::awaitable<absl::StatusOr<bool>> IsRunningAnywhere();

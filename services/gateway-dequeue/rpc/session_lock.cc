@@ -97,6 +97,7 @@ void SessionLock::OnRenewed(absl::Time asked_time,
   bool is_over;
   absl::Time valid_until;
   uint64_t version;
+  absl::AnyInvocable<void()> on_deleted;
   {
     absl::MutexLock lock(&mu_);
     is_renewing_ = false;
@@ -107,9 +108,10 @@ void SessionLock::OnRenewed(absl::Time asked_time,
     is_over = is_over_;
     valid_until = valid_until_;
     version = version_;
+    on_deleted = std::move(on_deleted_);
   }
   if (is_over) {
-    Delete(version);
+    Delete(version, std::move(on_deleted));
   } else if (response.ok()) {
     ScheduleRenewal(asked_time + options_.time_to_live / 3);
   } else if (absl::IsAborted(response.status()) || absl::IsNotFound(response.status())) {
@@ -149,28 +151,40 @@ void SessionLock::Lose() {
   on_lost();
 }
 
-void SessionLock::Release() {
+void SessionLock::Release(absl::AnyInvocable<void()> done) {
   absl::AnyInvocable<void()> dropped;
-  uint64_t version;
+  uint64_t version = 0;
+  bool was_over;
   {
     absl::MutexLock lock(&mu_);
-    if (is_over_) return;
-    is_over_ = true;
-    dropped = std::move(on_lost_);
-    alarm_ = nullptr;
-    if (is_renewing_) return;
-    version = version_;
+    was_over = std::exchange(is_over_, true);
+    if (!was_over) {
+      dropped = std::move(on_lost_);
+      alarm_ = nullptr;
+      if (is_renewing_) {
+        on_deleted_ = std::move(done);
+        return;
+      }
+      version = version_;
+    }
   }
-  Delete(version);
+  if (!was_over) {
+    Delete(version, std::move(done));
+  } else if (done != nullptr) {
+    done();
+  }
 }
 
-void SessionLock::Delete(uint64_t version) {
+void SessionLock::Delete(uint64_t version, absl::AnyInvocable<void()> done) {
   spool::v1::DeleteEntryRequest request;
   request.set_key(options_.key);
   request.set_if_version(version);
   // If this fails the entry ends by its time.
-  state_.Delete(std::move(request), absl::Now() + kCallTimeout,
-                [](absl::StatusOr<spool::v1::DeleteEntryResponse>) {});
+  state_.Delete(
+      std::move(request), absl::Now() + kCallTimeout,
+      [done = std::move(done)](const absl::StatusOr<spool::v1::DeleteEntryResponse>&) mutable {
+        if (done != nullptr) done();
+      });
 }
 
 }  // namespace turnpike::dequeue

@@ -43,8 +43,9 @@ class SessionLock : public std::enable_shared_from_this<SessionLock> {
                       absl::AnyInvocable<void()> on_lost, AcquiredCallback done);
   ~SessionLock();
 
-  // Gives the lock up. Idempotent.
-  void Release();
+  // Gives the lock up. Idempotent. `done`, if given, is called once the entry is gone, or will go
+  // by its time; the first call's only.
+  void Release(absl::AnyInvocable<void()> done = nullptr);
 
  private:
   SessionLock(spool::SharedState& state, Options options, absl::AnyInvocable<void()> on_lost);
@@ -56,7 +57,7 @@ class SessionLock : public std::enable_shared_from_this<SessionLock> {
   // The entry has another version than we know: an answer of ours was lost, or it is another's.
   void Inspect();
   void Lose();
-  void Delete(uint64_t version);
+  void Delete(uint64_t version, absl::AnyInvocable<void()> done);
 
   spool::SharedState& state_;
   const Options options_;
@@ -66,6 +67,7 @@ class SessionLock : public std::enable_shared_from_this<SessionLock> {
   absl::Time valid_until_ ABSL_GUARDED_BY(mu_);
   bool is_over_ ABSL_GUARDED_BY(mu_) = false;      // released or lost
   bool is_renewing_ ABSL_GUARDED_BY(mu_) = false;  // then the answer deletes a released entry
+  absl::AnyInvocable<void()> on_deleted_ ABSL_GUARDED_BY(mu_);  // of such
   std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -74,24 +74,12 @@ Connector::Options ConnectorOptions(const config::v1::Config& config) {
 
 PopChecks::Check MakePopCheck(const std::string& name, const config::v1::PopCheck& check,
                               const config::v1::Delivery& delivery) {
-  const auto tls = [&] {
-    switch (check.tls()) {
-      case config::v1::CONNECTION_TLS_NONE:
-        return RoutePlan::Tls::kNone;
-      case config::v1::CONNECTION_TLS_STARTTLS:
-        return RoutePlan::Tls::kVerified;
-      case config::v1::CONNECTION_TLS_IMPLICIT:
-        return RoutePlan::Tls::kImplicit;
-      default:
-        return RoutePlan::Tls::kOpportunistic;
-    }
-  };
   absl::string_view host = check.host();
   if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
   return {.name = name,
           .host = std::string(host),
           .port = static_cast<uint16_t>(check.port()),
-          .tls = tls(),
+          .tls = TlsOf(check.tls()),
           .authorities_file = delivery.authorities_file(),
           .login = {.username = check.auth().username(),
                     .password = check.auth().password(),

@@ -56,7 +56,13 @@ RoutePlan::Tls FromProto(config::v1::DeliveryTls tls) {
   }
 }
 
-RoutePlan::Tls FromProto(config::v1::ConnectionTls tls) {
+std::shared_ptr<const RetryPolicy> MakeRetry(const config::v1::Retry& retry) {
+  return std::make_shared<const RetryPolicy>(RetryPolicy::FromConfig(retry));
+}
+
+}  // namespace
+
+RoutePlan::Tls TlsOf(config::v1::ConnectionTls tls) {
   switch (tls) {
     case config::v1::CONNECTION_TLS_NONE:
       return RoutePlan::Tls::kNone;
@@ -68,12 +74,6 @@ RoutePlan::Tls FromProto(config::v1::ConnectionTls tls) {
       return RoutePlan::Tls::kOpportunistic;
   }
 }
-
-std::shared_ptr<const RetryPolicy> MakeRetry(const config::v1::Retry& retry) {
-  return std::make_shared<const RetryPolicy>(RetryPolicy::FromConfig(retry));
-}
-
-}  // namespace
 
 std::string RoutePopCheckName(int number) { return absl::StrCat("routes/", number); }
 
@@ -160,7 +160,7 @@ RouteTable::SmartHost RouteTable::SmartHostFrom(const config::v1::SmartHost& hos
   plan.is_indirect = true;
   plan.returns_without_mx = false;
   plan.port = host.port() == 0 ? kSmtpPort : static_cast<uint16_t>(host.port());
-  plan.tls = FromProto(host.tls());
+  plan.tls = TlsOf(host.tls());
   SetHost(host.host(), &plan);
   if (host.use_mx() && plan.target == RoutePlan::Target::kHost) {
     plan.target = RoutePlan::Target::kDomain;  // (DL-21)

@@ -28,6 +28,9 @@ struct Sender {
 
 Sender SenderOf(const spool::v1::LeasedDelivery& delivery);
 
+// What a server named in the configuration is spoken to by.
+RoutePlan::Tls TlsOf(config::v1::ConnectionTls tls);
+
 // Thread safety: immutable; thread-safe.
 class RouteTable {
  public:

@@ -1,6 +1,9 @@
 """DQ-50 to DQ-52: our own collections by ATRN and requests by ETRN, against another Turnpike, a
 provider of another make, Postfix and Exim."""
 
+import pathlib
+import re
+import subprocess
 import threading
 import time
 
@@ -12,6 +15,7 @@ from peers.exim import Exim
 from peers.odmr_provider import Cut, Hang, Provider
 from peers.process import can_connect, free_port, wait_for
 from peers.smtp import Server, message
+from peers.turnpike import binary
 
 SECRET = "tide-table-43"
 
@@ -104,6 +108,22 @@ def shared(turnpike_with):
 def provide(turnpike, **more):
     more.setdefault("domains", ["customer.test", "local.test", "relay.test"])
     return Provider(password=SECRET, port=turnpike.ports["provider"], **more)
+
+
+def test_dq_50_the_guides_examples_are_valid(tmp_path):
+    """docs/dequeue.md, as it stands, with what it takes for granted."""
+    page = (pathlib.Path(__file__).resolve().parents[2] / "docs" / "dequeue.md").read_text()
+    ours, balanced = (re.search(rf"## {title}.*?```yaml\n(.*?)```", page, re.S).group(1)
+                      for title in ("Our own mail", "Behind a load balancer"))
+    (tmp_path / "secrets").mkdir()
+    (tmp_path / "secrets" / "isp").write_text("secret\n")
+    config = tmp_path / "turnpike.yaml"
+    config.write_text(f"hostname: gate.office.example\nrelay_domains: [office.example]\n"
+                      f"{balanced}{ours}")
+    for service in ("smtp-frontend", "gateway-dequeue"):
+        result = subprocess.run([binary(service), "--config", config, "--check"],
+                                capture_output=True, text=True)
+        assert result.returncode == 0, result.stderr
 
 
 # -------------------------------------------------------------------------------- ODMR, good runs

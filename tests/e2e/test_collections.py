@@ -466,6 +466,34 @@ def test_dq_50_store_away_is_told_and_nothing_lost(turnpike_with, mailboxes):
         assert collect(turnpike, "isp").messages == 1
 
 
+def test_dq_50_a_frontend_that_dies_within_a_run_or_is_away(turnpike_with, mailboxes):
+    port = free_port()
+    turnpike = turnpike_with([collection("isp", port)])
+    before = len(mailboxes.messages)
+    in_progress = threading.Event()
+
+    def script(stage, provider):
+        if stage == "content" and not in_progress.is_set():
+            in_progress.set()
+            time.sleep(1)
+
+    runs = []
+    held = [mail("bob@local.test", n) for n in range(3)]
+    with Provider(password=SECRET, port=port, mail=held, script=script) as provider:
+        thread = threading.Thread(target=lambda: runs.append(collect(turnpike, "isp")))
+        thread.start()
+        in_progress.wait(10)
+        turnpike.kill("smtp-frontend")
+        thread.join(30)
+        runs.append(collect(turnpike, "isp"))
+        assert [ending(run) for run in runs] == ["store_away"] * 2
+        assert "no smtp-frontend" in runs[1].detail and collections(turnpike)["isp"].failures == 2
+        turnpike.restart("smtp-frontend")
+        run = wait_for(lambda: (run := collect(turnpike, "isp")).messages and run, what="a good run")
+        assert ending(run) == "completed" and provider.mail == []
+    wait_for(lambda: len(mailboxes.messages) == before + 3, what="each once")
+
+
 # ------------------------------------------------------------------------------- DQ-51, ETRN client
 
 

@@ -34,7 +34,7 @@ FrontendClient::FrontendClient(const std::shared_ptr<grpc::Channel>& channel,
 
 FrontendClient::~FrontendClient() {
   absl::MutexLock lock(&mu_);
-  for (const auto& [run_id, call] : calls_) call->context.TryCancel();
+  for (const std::shared_ptr<Call>& call : calls_) call->context.TryCancel();
   mu_.Await(absl::Condition(this, &FrontendClient::HasNoCalls));
 }
 
@@ -47,28 +47,29 @@ void FrontendClient::Collect(const std::string& collection, const std::string& r
   call->done = std::move(done);
   {
     absl::MutexLock lock(&mu_);
-    calls_[run_id] = call;
+    calls_.insert(call);
   }
   stub_->async()->Collect(&call->context, &call->request, &call->response,
-                          [this, call, run_id](const grpc::Status& status) {
+                          [this, call](const grpc::Status& status) {
                             if (status.ok()) {
                               call->done(std::move(*call->response.mutable_run()));
                             } else {
                               call->done(rpc::FromGrpc(status));
                             }
-                            Forget(run_id);
+                            Forget(call);
                           });
 }
 
 void FrontendClient::Cancel(const std::string& run_id) {
   absl::MutexLock lock(&mu_);
-  const auto found = calls_.find(run_id);
-  if (found != calls_.end()) found->second->context.TryCancel();
+  for (const std::shared_ptr<Call>& call : calls_) {
+    if (call->request.run_id() == run_id) call->context.TryCancel();
+  }
 }
 
-void FrontendClient::Forget(const std::string& run_id) {
+void FrontendClient::Forget(const std::shared_ptr<Call>& call) {
   absl::MutexLock lock(&mu_);
-  calls_.erase(run_id);
+  calls_.erase(call);
 }
 
 }  // namespace turnpike::dequeue

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
@@ -40,13 +40,13 @@ class FrontendClient {
  private:
   class Stub;
   struct Call;
-  void Forget(const std::string& run_id);
+  void Forget(const std::shared_ptr<Call>& call);
   bool HasNoCalls() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return calls_.empty(); }
 
   const std::unique_ptr<Stub> stub_;
   const absl::Duration run_time_max_;
   absl::Mutex mu_;
-  absl::flat_hash_map<std::string, std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mu_);  // by run
+  absl::flat_hash_set<std::shared_ptr<Call>> calls_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace turnpike::dequeue

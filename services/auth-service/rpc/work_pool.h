@@ -22,8 +22,8 @@ class WorkPool {
     size_t threads = 2;        // auth.password_checks_max; > 0
     size_t waiting_max = 100;  // auth.password_checks_waiting_max; further work is refused
     // What is added to the threads' nice value, 0..19: beside anything else that wants the
-    // processor they get about a tenth of it, and all of it otherwise.
-    int nice = 10;
+    // processor they get one or two hundredths of it, and all of it otherwise.
+    int nice = 19;
   };
   explicit WorkPool(const Options& options);
   WorkPool(const WorkPool&) = delete;

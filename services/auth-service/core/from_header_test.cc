@@ -77,6 +77,9 @@ TEST(FromHeaderTest, RefusesWhatProgramsReadDifferently) {
   for (const std::string& value : {
            " boss@evil.example <ann@a.example>"s,
            " ann@a.example <boss@evil.example>"s,
+           " ann@a.example, boss@evil.example <bob@b.example>"s,
+           " Us: ann@a.example <boss@evil.example>;"s,
+           " ann@a.example <"s,
            " <ann@a.example> boss@evil.example"s,
            " <ann@a.example> <boss@evil.example>"s,
            " <boss@evil.example>, <ann@a.example"s,

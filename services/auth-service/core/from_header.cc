@@ -17,9 +17,9 @@
 #include "services/common/smtp/utf8.h"
 
 #ifdef __SANITIZE_ADDRESS__
-// Limit: GMime 3.2.13 itself loses some 130 octets over some malformed addresses; CountAts keeps the
-// commonest from it. They come from GLib, which nothing else here uses, and where the sanitizer loses
-// the trace.
+// Limit: GMime 3.2.13 itself loses some 130 octets over some malformed addresses; CountAts keeps
+// the commonest from it. They come from GLib, which nothing else here uses, and where the sanitizer
+// loses the trace.
 extern "C" const char* __lsan_default_suppressions() { return "leak:libglib-2.0.so"; }
 #endif
 

@@ -27,7 +27,8 @@ class FakeDovecot {
   using Respond = std::function<std::string(const std::string& line)>;
 
   FakeDovecot(const std::string& name, int connections, Respond respond)
-      : path_(absl::StrCat(testing::TempDir(), "/", name, getpid())) {
+      // The test's own folder may lie deeper than a socket's path may be long.
+      : path_(absl::StrCat("/tmp/turnpike-", name, getpid())) {
     unlink(path_.c_str());
     sockaddr_un address = {};
     address.sun_family = AF_UNIX;

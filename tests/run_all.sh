@@ -91,7 +91,8 @@ build_for() {
   return 1
 }
 
-run_e2e() { if build_for e2e; then pytest e2e tests/e2e; fi; }
+# Mostly waiting for peers, so that two files at a time share the machine well.
+run_e2e() { if build_for e2e; then pytest e2e --numprocesses=2 --dist=loadfile tests/e2e; fi; }
 
 run_chart() {
   if build_for chart; then

@@ -9,13 +9,21 @@ import subprocess
 import time
 
 
-# Below the ports that the kernel takes for outgoing connections, so that none of those gets in
-# between; each is given once.
-_ports = itertools.cycle(range(10000 + os.getpid() * 97 % 20000, 32000))
+def _own_ports():
+    """Ports that no test beside us takes: below those that the kernel takes for outgoing
+    connections, and apart from those of the other processes of one parallel run."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = 22000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    first = 10000 + worker * share
+    start = os.getpid() * 97 % share
+    return itertools.cycle(first + (start + i) % share for i in range(share))
+
+
+_ports = _own_ports()
 
 
 def free_port(address="127.0.0.1", kind=socket.SOCK_STREAM):
-    """A port that nobody listens on, and that no other call gets."""
+    """A port that nobody listens on, and that no other call gets before all have been given."""
     for port in itertools.islice(_ports, 22000):
         with socket.socket(socket.AF_INET, kind) as probe:
             try:

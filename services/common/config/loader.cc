@@ -26,6 +26,7 @@ std::string FolderOf(const std::string& path) {
 }  // namespace
 
 absl::StatusOr<LoadedConfig> LoadConfig(const std::string& path, const LoadOptions& options) {
+  if (options.files != nullptr) (*options.files)[""] = {path, IdentityOf(path)};
   TURNPIKE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, kDocumentBytesMax));
   return ParseConfig(text, path, options);
 }
@@ -35,8 +36,9 @@ absl::StatusOr<LoadedConfig> ParseConfig(absl::string_view yaml, const std::stri
   Problems problems(name);
   const YamlNode root = ParseYaml(yaml, problems);
   LoadedConfig loaded;
-  const Places places = ReadMessage(root, {.folder = FolderOf(name), .service = options.service},
-                                    loaded.config, problems);
+  const Places places = ReadMessage(
+      root, {.folder = FolderOf(name), .service = options.service, .files = options.files},
+      loaded.config, problems);
   // Checks between values make sense only when the values themselves are right.
   if (!problems.has_errors()) {
     CompleteConfig(places, loaded.config);

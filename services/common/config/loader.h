@@ -9,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "protos/turnpike/config/v1/config.pb.h"
+#include "services/common/config/files.h"
 
 namespace turnpike::config {
 
@@ -27,6 +28,10 @@ struct LoadOptions {
   // The service that asks (`auth-service`): files that only others read, such as secrets, need not
   // be there and are left alone. Empty: all of them are read and checked.
   std::string service;
+  // Where given: gets the document and the files that the service reads, as they were just before
+  // they were read. Of a document that is not valid too, as far as it could be understood: those
+  // whose change may mend it. Not owned.
+  SeenFiles* files = nullptr;
 };
 
 // Reads and checks the file. INVALID_ARGUMENT with all errors, one a line:

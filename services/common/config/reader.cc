@@ -265,7 +265,10 @@ class Reader {
 
   void CheckFile(const FieldDescriptor& field, const std::string& file, Place place,
                  const std::string& path) {
-    if (IsReadHere(field) && access(file.c_str(), R_OK) != 0) {
+    if (!IsReadHere(field)) return;
+    // Before it is read, so that no change is missed.
+    if (options_.files != nullptr) (*options_.files)[path] = {file, IdentityOf(file)};
+    if (access(file.c_str(), R_OK) != 0) {
       problems_.AddError(place, path,
                          absl::StrCat("cannot read ", file, ": ", std::strerror(errno)));
     }

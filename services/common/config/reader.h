@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 
+#include "services/common/config/files.h"
 #include "services/common/config/problems.h"
 #include "services/common/config/yaml_tree.h"
 
@@ -25,6 +26,7 @@ Place FindPlace(const Places& places, std::string path);
 struct ReadOptions {
   std::string folder;   // where relative paths begin
   std::string service;  // whose files are read; empty: every file must be there (rules.read_by)
+  SeenFiles* files = nullptr;  // where given, gets the files that are read by the service
 };
 
 // Reads `root` into `message`, which is empty. All errors are added to `problems`; the message is

@@ -5,6 +5,8 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <ctime>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,8 +19,9 @@
 #include "google/protobuf/duration.pb.h"
 #include "prometheus/gauge.h"
 #include "prometheus/registry.h"
-#include "services/common/base/check.h"
+#include "services/common/base/status_macros.h"
 #include "services/common/base/version.h"
+#include "services/common/config/files.h"
 #include "services/common/config/loader.h"
 #include "services/common/observe/http_server.h"
 #include "services/common/observe/log.h"
@@ -26,6 +29,7 @@
 #include "services/common/process/core_dumps.h"
 #include "services/common/process/descriptor_limit.h"
 #include "services/common/process/flags.h"
+#include "services/common/process/reloader.h"
 
 namespace turnpike::process {
 namespace {
@@ -53,6 +57,9 @@ class Readiness {
   const Service* service_ ABSL_GUARDED_BY(mu_) = nullptr;
 };
 
+// How often the files of the configuration are looked at.
+constexpr time_t kLookIntervalSeconds = 1;
+
 sigset_t StopSignals() {
   sigset_t signals;
   sigemptyset(&signals);
@@ -61,20 +68,38 @@ sigset_t StopSignals() {
   return signals;
 }
 
-// Threads that are made later inherit the mask, so that WaitForStop gets the signals.
+// Those and the one that asks for the configuration to be read.
+sigset_t AllSignals() {
+  sigset_t signals = StopSignals();
+  sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
+// Threads that are made later inherit the mask, so that WaitForSignal gets the signals.
 void SetUpSignals() {
-  const sigset_t signals = StopSignals();
+  const sigset_t signals = AllSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   // A peer that has gone is an error of the write.
   signal(SIGPIPE, SIG_IGN);
 }
 
-int WaitForStop() {
-  const sigset_t signals = StopSignals();
-  int received = 0;
-  // Fails for wrong arguments only.
-  TURNPIKE_CHECK(sigwait(&signals, &received) == 0);
+// Nothing if none comes within the interval.
+std::optional<int> WaitForSignal() {
+  const sigset_t signals = AllSignals();
+  constexpr timespec kInterval = {.tv_sec = kLookIntervalSeconds, .tv_nsec = 0};
+  const int received = sigtimedwait(&signals, nullptr, &kInterval);
+  // EAGAIN or EINTR; fails otherwise for wrong arguments only.
+  if (received < 0) return std::nullopt;
   return received;
+}
+
+// Takes changed files up until a stop signal comes; returns that.
+int ServeUntilStop(Reloader& reloader, const Reloader::Take& take) {
+  while (true) {
+    const std::optional<int> signal_number = WaitForSignal();
+    if (signal_number.has_value() && *signal_number != SIGHUP) return *signal_number;
+    reloader.Look(/*is_asked=*/signal_number.has_value(), take);
+  }
 }
 
 // From here on a stop signal ends the process at once.
@@ -135,13 +160,8 @@ prometheus::Gauge& AddGauge(prometheus::Registry& registry, const char* name, co
   return prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({});
 }
 
-void AddConfigMetrics(prometheus::Registry& registry) {
-  AddGauge(registry, "turnpike_config_last_reload_successful",
-           "1 if the configuration file was valid when it was read last; 0 if an older one runs.")
-      .Set(1);
-  AddGauge(registry, "turnpike_config_last_reload_success_timestamp_seconds",
-           "When the configuration that runs was read.")
-      .Set(absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
 // Starts the pages, unless they are switched off. They live until the process ends: /livez answers
@@ -162,19 +182,31 @@ absl::StatusOr<std::string> StartPages(const std::string& listen,
 // Drains and ends the service after the first signal.
 void StopService(std::unique_ptr<Service> service, Readiness& readiness,
                  const config::v1::Services& settings) {
-  const absl::Duration timeout = absl::Seconds(settings.drain_timeout().seconds()) +
-                                 absl::Nanoseconds(settings.drain_timeout().nanos());
   readiness.Set(nullptr);
-  service->Drain(absl::Now() + timeout);
+  absl::SleepFor(FromProto(settings.drain_delay()));
+  service->Drain(absl::Now() + FromProto(settings.drain_timeout()));
   service.reset();
 }
 
-int Serve(const std::string& service_name, const config::LoadedConfig& loaded,
+// What every service does with its configuration.
+void ApplyCommon(const std::string& service, const config::v1::Config& config) {
+  observe::SetLogLevel(ToLogLevel(config.log().level()));
+  observe::SetAddressRedaction(config.log().redact_addresses());
+  SetUpDescriptors(service, config);
+}
+
+// `files` are those of the configuration.
+int Serve(Environment environment, const Flags& flags, config::SeenFiles files,
           EndpointPicker endpoint_of, const ServiceFactory& factory) {
-  const config::v1::Config& config = loaded.config;
+  const config::v1::Config& config = *environment.config;
   const config::v1::ServiceEndpoint& endpoint = endpoint_of(config.services());
   auto registry = observe::CreateRegistry();
-  AddConfigMetrics(*registry);
+  environment.registry = registry;
+  Reloader reloader({.path = flags.config,
+                     .service = environment.service,
+                     .running = environment.config,
+                     .files = std::move(files),
+                     .registry = registry.get()});
   prometheus::Gauge& draining =
       AddGauge(*registry, "turnpike_draining", "1 while the process finishes its work to stop.");
 
@@ -185,8 +217,6 @@ int Serve(const std::string& service_name, const config::LoadedConfig& loaded,
     TURNPIKE_LOG(kError, "cannot start", {{"error", pages.status().message()}});
     return kExitFailed;
   }
-  const Environment environment = {
-      .service = service_name, .config = &config, .registry = registry};
   absl::StatusOr<std::unique_ptr<Service>> service = factory(environment);
   if (!service.ok()) {
     TURNPIKE_LOG(kError, "cannot start", {{"error", service.status().message()}});
@@ -199,7 +229,12 @@ int Serve(const std::string& service_name, const config::LoadedConfig& loaded,
                 {"metrics", *pages},
                 {"version", base::kVersion}});
 
-  const int signal_number = WaitForStop();
+  const int signal_number =
+      ServeUntilStop(reloader, [&](const Reloader::ConfigPointer& fresh) -> absl::Status {
+        TURNPIKE_RETURN_IF_ERROR((*service)->Reconfigure(fresh));
+        ApplyCommon(environment.service, *fresh);
+        return absl::OkStatus();
+      });
   StopAtOnceFromNowOn();
   draining.Set(1);
   TURNPIKE_LOG(kInfo, "draining", {{"signal", signal_number}});
@@ -217,7 +252,7 @@ int ServiceMain(int argc, char** argv, const std::string& service,
   // too. Tests keep it.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   ForbidCoreDumps();
-  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv);
+  const absl::StatusOr<Flags> flags = ParseFlags(service, argc, argv);
   if (!flags.ok()) {
     std::fprintf(stderr, "%s: %s\n%s", service.c_str(),
                  std::string(flags.status().message()).c_str(), UsageText(service).c_str());
@@ -235,19 +270,23 @@ int ServiceMain(int argc, char** argv, const std::string& service,
 
   SetUpSignals();
   observe::SetLogService(service);
-  const absl::StatusOr<config::LoadedConfig> loaded =
-      config::LoadConfig(flags->config, {.service = service});
+  config::SeenFiles files;
+  absl::StatusOr<config::LoadedConfig> loaded =
+      config::LoadConfig(flags->config, {.service = service, .files = &files});
   if (!loaded.ok()) {
     LogConfigErrors(loaded.status());
     return kExitInvalid;
   }
-  observe::SetLogLevel(ToLogLevel(loaded->config.log().level()));
-  observe::SetAddressRedaction(loaded->config.log().redact_addresses());
+  Environment environment = {
+      .service = service,
+      .config = std::make_shared<const config::v1::Config>(std::move(loaded->config)),
+      .registry = nullptr,
+      .shard = flags->shard};
+  ApplyCommon(service, *environment.config);
   for (const std::string& warning : loaded->warnings) {
     TURNPIKE_LOG(kWarning, "configuration", {{"warning", warning}});
   }
-  SetUpDescriptors(service, loaded->config);
-  return Serve(service, *loaded, endpoint, factory);
+  return Serve(std::move(environment), *flags, std::move(files), endpoint, factory);
 }
 
 }  // namespace turnpike::process

@@ -15,6 +15,7 @@
 #include "services/common/observe/log.h"
 #include "services/gateway-dequeue/core/expiry.h"
 #include "services/gateway-dequeue/rpc/session_lock.h"
+#include "services/spool-store/client/shard_id.h"
 
 namespace turnpike::dequeue {
 namespace {
@@ -40,6 +41,12 @@ class RetentionRounds::Feed : public spool::LeaseStream::Handler {
       waiting_.push_back(std::move(delivery));
     }
     is_drained_ = response.drained();
+  }
+  void OnShardLost(uint32_t shard, const absl::Status&) override {
+    absl::MutexLock lock(&mu_);
+    std::erase_if(waiting_, [shard](const spool::v1::LeasedDelivery& delivery) {
+      return spool::ShardOf(delivery.token().delivery_id()) == shard;
+    });
   }
   void OnClosed(absl::Status) override {
     absl::MutexLock lock(&mu_);
@@ -151,7 +158,7 @@ absl::StatusOr<std::string> RetentionRounds::ReadBeginning(
   }
   using Piece = absl::StatusOr<std::string>;
   const std::unique_ptr<spool::ContentReader> reader =
-      parts_.spool.ReadContent(delivery.message_id());
+      parts_.spool.ReadContent(delivery.token().delivery_id(), delivery.message_id());
   return base::AwaitCall<Piece>(
       [&](spool::ContentReader::NextCallback done) { reader->Next(std::move(done)); });
 }

@@ -288,7 +288,8 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
   smtp::HeaderFacts facts = spooled::AssumeFacts(delivery.envelope());
   absl::Status read;
   if (NeedsScan(delivery.envelope(), connection.client->engine().capabilities())) {
-    spool::SpooledContent content(*environment_.spool, delivery.message_id(), bytes);
+    spool::SpooledContent content(*environment_.spool, delivery.token().delivery_id(),
+                                  delivery.message_id(), bytes);
     smtp::HeaderScan scan;
     while (true) {
       const absl::StatusOr<net::ContentPiece> piece = co_await content.Next();
@@ -305,7 +306,8 @@ asio::awaitable<std::vector<smtp::RecipientOutcome>> Session::SendLarge(Connecti
   }
   std::vector<smtp::RecipientOutcome> outcomes;
   if (read.ok()) {
-    spool::SpooledContent content(*environment_.spool, delivery.message_id(), bytes);
+    spool::SpooledContent content(*environment_.spool, delivery.token().delivery_id(),
+                                  delivery.message_id(), bytes);
     net::SmtpTransaction transaction;
     transaction.message = *std::move(message);
     transaction.rest = &content;

@@ -73,7 +73,7 @@ void Settler::ReadHead(WorkPtr work, AttemptReport report, SettleContext context
   const bool wants_all = delivery.envelope().dsn_return() == mail::v1::DSN_RETURN_FULL &&
                          delivery.content_bytes() <= static_cast<int64_t>(dsn::kReturnedBytesMax);
   head->bytes_max = wants_all ? dsn::kReturnedBytesMax : dsn::kReturnedHeaderBytesMax;
-  head->reader = spool_.ReadContent(delivery.message_id());
+  head->reader = spool_.ReadContent(delivery.token().delivery_id(), delivery.message_id());
   ReadOn(head);
 }
 

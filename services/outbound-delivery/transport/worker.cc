@@ -9,6 +9,7 @@
 #include "services/common/observe/log.h"
 #include "services/outbound-delivery/core/failures.h"
 #include "services/outbound-delivery/core/mx.h"
+#include "services/spool-store/client/shard_id.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -54,6 +55,9 @@ class Worker::LeaseHandler : public spool::LeaseStream::Handler {
 
   void OnLeased(spool::v1::LeaseResponse response) override {
     worker_->OnLeased(stream_, std::move(response));
+  }
+  void OnShardLost(uint32_t shard, const absl::Status& status) override {
+    worker_->OnShardLost(stream_, shard, status);
   }
   void OnClosed(absl::Status status) override { worker_->OnLeaseClosed(stream_, status); }
 
@@ -385,6 +389,31 @@ void Worker::TellLeaseStream() {
     }
     if (credit > 0) lease->AddCredit(credit);
   }
+}
+
+void Worker::OnShardLost(uint64_t stream, uint32_t shard, const absl::Status& status) {
+  std::vector<WorkPtr> unfinished;
+  std::shared_ptr<spool::LeaseStream> lease;
+  int credit = 0;
+  {
+    absl::MutexLock lock(&mu_);
+    if (stream != stream_number_) return;
+    const auto is_there = [shard](const Work& work) { return spool::ShardOf(work.id()) == shard; };
+    for (const WorkPtr& work : dispatcher_.RemoveIf(is_there)) {
+      if (work->so_far.outcomes.empty()) {
+        works_.erase(work->id());
+      } else {
+        unfinished.push_back(work);
+      }
+    }
+    metrics_.lease_streams_closed->Increment();
+    credit = TakeCredit();
+    lease = lease_;
+  }
+  TURNPIKE_LOG(kWarning, "a shard of the spool is away; what it leased to us will be leased again",
+               {{"shard", uint64_t{shard}}, {"status", status.ToString()}});
+  if (credit > 0) lease->AddCredit(credit);
+  for (const WorkPtr& work : unfinished) SettleUnfinished(work);
 }
 
 void Worker::OnLeaseClosed(uint64_t stream, const absl::Status& status) {

@@ -34,7 +34,7 @@ namespace turnpike::delivery {
 //
 // When the lease stream ends (the store is away) what waits is forgotten: its leases are gone. What
 // is on a connection is finished and settled; if the store leases it to us again meanwhile, the new
-// lease is used for that, and it is not sent twice.
+// lease is used for that, and it is not sent twice. Of several stores each is on its own.
 class Worker : public SessionOwner {
  public:
   struct Options {
@@ -96,6 +96,7 @@ class Worker : public SessionOwner {
 
   // From the lease stream.
   void OnLeased(uint64_t stream, spool::v1::LeaseResponse response);
+  void OnShardLost(uint64_t stream, uint32_t shard, const absl::Status& status);
   void OnLeaseClosed(uint64_t stream, const absl::Status& status);
 
   // What the lease stream is still to be told, in order.

@@ -1,5 +1,7 @@
 #include "services/smtp-frontend/session/lease_feed.h"
 
+#include "services/spool-store/client/shard_id.h"
+
 namespace turnpike::frontend {
 
 bool LeaseFeed::TakeNext(Next* next) {
@@ -65,7 +67,8 @@ void LeaseFeed::Stop() {
 
 bool LeaseFeed::IsHeld(const spool::v1::LeaseToken& token) const {
   absl::MutexLock lock(&mu_);
-  return !is_closed_ && !revoked_.contains(Token(token.delivery_id(), token.fence()));
+  return !is_closed_ && !lost_shards_.contains(spool::ShardOf(token.delivery_id())) &&
+         !revoked_.contains(Token(token.delivery_id(), token.fence()));
 }
 
 std::vector<spool::v1::LeaseToken> LeaseFeed::WaitingTokens() const {
@@ -92,6 +95,14 @@ void LeaseFeed::OnLeased(spool::v1::LeaseResponse response) {
     if (response.drained() || response.deliveries_size() > 0) is_drained_ = response.drained();
   }
   Wake();
+}
+
+void LeaseFeed::OnShardLost(uint32_t shard, const absl::Status&) {
+  absl::MutexLock lock(&mu_);
+  lost_shards_.insert(shard);
+  std::erase_if(waiting_, [shard](const spool::v1::LeasedDelivery& delivery) {
+    return spool::ShardOf(delivery.token().delivery_id()) == shard;
+  });
 }
 
 void LeaseFeed::OnClosed(absl::Status status) {

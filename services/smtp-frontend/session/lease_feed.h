@@ -46,6 +46,7 @@ class LeaseFeed : public spool::LeaseStream::Handler {
   std::vector<spool::v1::LeaseToken> WaitingTokens() const;
 
   void OnLeased(spool::v1::LeaseResponse response) override;
+  void OnShardLost(uint32_t shard, const absl::Status& status) override;
   void OnClosed(absl::Status status) override;
 
  private:
@@ -57,6 +58,7 @@ class LeaseFeed : public spool::LeaseStream::Handler {
   mutable absl::Mutex mu_;
   std::deque<spool::v1::LeasedDelivery> waiting_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<Token> revoked_ ABSL_GUARDED_BY(mu_);
+  absl::flat_hash_set<uint32_t> lost_shards_ ABSL_GUARDED_BY(mu_);  // none of theirs is ours
   bool is_drained_ ABSL_GUARDED_BY(mu_) = false;
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
   bool is_closed_ ABSL_GUARDED_BY(mu_) = false;

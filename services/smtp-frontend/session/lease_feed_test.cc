@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "services/spool-store/client/shard_id.h"
+
 namespace turnpike::frontend {
 namespace {
 
@@ -64,6 +66,21 @@ TEST(LeaseFeedTest, NewCreditMakesAnEarlierEndVoid) {
   EXPECT_FALSE(next->has_value());
   feed.OnLeased(Deliveries({}, true));
   EXPECT_TRUE(std::holds_alternative<LeaseFeed::Drained>(**next));
+}
+
+TEST(LeaseFeedTest, WhatALostShardHasLeasedIsNotHandedOut) {
+  LeaseFeed feed;
+  const uint64_t kept = 7;
+  const uint64_t lost = spool::FirstIdOf(2) + 7;
+  feed.OnLeased(Deliveries({lost, kept}, true));
+  feed.OnShardLost(2, absl::UnavailableError("away"));
+  EXPECT_EQ(IdOf(*Ask(feed)), kept);
+  EXPECT_TRUE(std::holds_alternative<LeaseFeed::Drained>(**Ask(feed)));
+  spool::v1::LeaseToken token;
+  token.set_delivery_id(kept);
+  EXPECT_TRUE(feed.IsHeld(token));
+  token.set_delivery_id(lost);
+  EXPECT_FALSE(feed.IsHeld(token));
 }
 
 TEST(LeaseFeedTest, RevokedDeliveryIsNotHandedOut) {

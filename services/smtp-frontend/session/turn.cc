@@ -297,7 +297,7 @@ asio::awaitable<std::optional<AtrnEnding>> Turn::Deliver(spool::v1::LeasedDelive
   if (offer->content.empty()) {
     co_await client_.Flush();  // the message ahead does not wait for the store
     offer->rest = std::make_unique<spool::SpooledContent>(
-        *environment_.spool, offer->delivery.message_id(),
+        *environment_.spool, token.delivery_id(), offer->delivery.message_id(),
         static_cast<size_t>(offer->delivery.content_bytes()));
     const absl::StatusOr<net::ContentPiece> piece = co_await offer->rest->Next();
     if (!piece.ok()) {

@@ -715,7 +715,8 @@ void FakeSpool::Settle(v1::Settlement settlement, absl::Time, SettleCallback don
   });
 }
 
-std::unique_ptr<ContentReader> FakeSpool::ReadContent(absl::string_view message_id) {
+std::unique_ptr<ContentReader> FakeSpool::ReadContent(uint64_t /*delivery_id*/,
+                                                      absl::string_view message_id) {
   return std::make_unique<Reader>(state_, std::string(message_id));
 }
 

@@ -68,7 +68,8 @@ class FakeSpool : public Spool {
   std::unique_ptr<LeaseStream> OpenLease(v1::LeaseOpen open,
                                          std::shared_ptr<LeaseStream::Handler> handler) override;
   void Settle(v1::Settlement settlement, absl::Time deadline, SettleCallback done) override;
-  std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) override;
+  std::unique_ptr<ContentReader> ReadContent(uint64_t delivery_id,
+                                             absl::string_view message_id) override;
   void ReleaseQueue(
       v1::ReleaseQueueRequest request, absl::Time deadline,
       absl::AnyInvocable<void(absl::StatusOr<v1::ReleaseQueueResponse>)> done) override;

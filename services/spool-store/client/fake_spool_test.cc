@@ -228,7 +228,7 @@ TEST_F(FakeSpoolTest, ContentInPiecesIsPutTogether) {
   message.clear_inline_content();
   message.set_content_bytes(7);
   ASSERT_TRUE(Enqueue(message).ok());
-  EXPECT_EQ(*ReadPiece(*spool_.ReadContent(id)), "one two");
+  EXPECT_EQ(*ReadPiece(*spool_.ReadContent(1, id)), "one two");
 }
 
 TEST_F(FakeSpoolTest, ContentIsReadAsFarAsItIsAskedFor) {
@@ -236,7 +236,7 @@ TEST_F(FakeSpoolTest, ContentIsReadAsFarAsItIsAskedFor) {
   message.set_inline_content(std::string(kInlineContentBytesMax, 'x') + "rest");
   message.set_content_bytes(static_cast<int64_t>(message.inline_content().size()));
   ASSERT_TRUE(Enqueue(message).ok());
-  const auto reader = spool_.ReadContent(message.message_id());
+  const auto reader = spool_.ReadContent(1, message.message_id());
   EXPECT_EQ(ReadPiece(*reader)->size(), kInlineContentBytesMax);
   EXPECT_EQ(spool_.content_bytes_read(), static_cast<int64_t>(kInlineContentBytesMax));
   EXPECT_EQ(*ReadPiece(*reader), "rest");
@@ -246,7 +246,7 @@ TEST_F(FakeSpoolTest, ContentIsReadAsFarAsItIsAskedFor) {
 }
 
 TEST_F(FakeSpoolTest, ContentOfAnUnknownMessageIsNotFound) {
-  const auto reader = spool_.ReadContent(std::string(16, 'z'));
+  const auto reader = spool_.ReadContent(1, std::string(16, 'z'));
   EXPECT_EQ(ReadPiece(*reader).status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -146,7 +146,8 @@ class RpcSpoolImpl : public RpcSpool {
     settle_->Send(key, std::move(settlement), bytes, /*fragile=*/false, deadline, std::move(done));
   }
 
-  std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) override {
+  std::unique_ptr<ContentReader> ReadContent(uint64_t /*delivery_id*/,
+                                             absl::string_view message_id) override {
     return content_.Open(message_id);
   }
 

@@ -1,5 +1,6 @@
-// The spool as other services see it. Implementations: RpcSpool (gRPC streams to spool-store) and
-// FakeSpool (in memory, for tests).
+// The spool as other services see it. Implementations: RpcSpool (gRPC streams to one store),
+// ShardedSpool (several stores; stores.h makes what a configuration says) and FakeSpool (in memory,
+// for tests).
 //
 // Thread safety: every implementation is thread-safe. Callbacks run exactly once, on a thread of
 // the implementation's choice; they must not block. They run also when the spool is destroyed
@@ -34,7 +35,12 @@ class LeaseStream {
    public:
     virtual ~Handler() = default;
     virtual void OnLeased(v1::LeaseResponse response) = 0;
-    // The stream is over (store away: UNAVAILABLE). All its leases have ended. Last call.
+    // One of several stores is away: the leases of its deliveries (ShardOf, shard_id.h) have ended,
+    // the others go on. With a DueScope it is asked again as soon as it is back; with a QueueScope
+    // what it holds is left out. Never called for a store alone.
+    virtual void OnShardLost(uint32_t /*shard*/, const absl::Status& /*status*/) {}
+    // The stream is over (store away: UNAVAILABLE; of several all are). All its leases have ended.
+    // Last call.
     virtual void OnClosed(absl::Status status) = 0;
   };
 
@@ -78,7 +84,10 @@ class Spool {
   // caller made `message.message_id` (base::MessageId); content above kInlineContentBytesMax was
   // sent before by AppendContent. Repeated over a new stream while `deadline` lasts.
   // Errors: RESOURCE_EXHAUSTED (full: 452), UNAVAILABLE and DEADLINE_EXCEEDED (451),
-  // INVALID_ARGUMENT (a bug of ours: 451), ABORTED (chunks were lost with their stream: 451).
+  // INVALID_ARGUMENT (a bug of ours: 451), ABORTED (chunks were lost with their stream: 451),
+  // FAILED_PRECONDITION (the store is being emptied: 451). But for UNAVAILABLE, DEADLINE_EXCEEDED
+  // and CANCELLED it is not stored; after these the same message may be given again only to a store
+  // alone: another of several might take it a second time.
   virtual void Enqueue(v1::NewMessage message, absl::Time deadline, EnqueueCallback done) = 0;
 
   // Sends a piece of a large message's content, at most kInlineContentBytesMax. `done` is called
@@ -97,9 +106,13 @@ class Spool {
   // `deadline`. Errors: UNAVAILABLE and DEADLINE_EXCEEDED: not known to be recorded.
   virtual void Settle(v1::Settlement settlement, absl::Time deadline, SettleCallback done) = 0;
 
-  // Reads a message's content. The reader may outlive the spool.
-  virtual std::unique_ptr<ContentReader> ReadContent(absl::string_view message_id) = 0;
+  // Reads the content of a delivery's message. The reader may outlive the spool.
+  virtual std::unique_ptr<ContentReader> ReadContent(uint64_t delivery_id,
+                                                     absl::string_view message_id) = 0;
 
+  // Of several stores each is asked. When one does not answer, ReleaseQueue says so (UNAVAILABLE or
+  // DEADLINE_EXCEEDED, naming the shard) although the others have released: repeat it later.
+  // GetQueue adds up what those say that answer, and fails when none does.
   virtual void ReleaseQueue(
       v1::ReleaseQueueRequest request, absl::Time deadline,
       absl::AnyInvocable<void(absl::StatusOr<v1::ReleaseQueueResponse>)> done) = 0;

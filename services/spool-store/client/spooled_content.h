@@ -4,6 +4,7 @@
 
 #include <asio/awaitable.hpp>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -20,8 +21,8 @@ namespace turnpike::spool {
 class SpooledContent : public net::ContentSource {
  public:
   // `bytes`: the size that was promised for the message.
-  SpooledContent(Spool& spool, absl::string_view message_id, size_t bytes)
-      : reader_(spool.ReadContent(message_id)), bytes_(bytes) {}
+  SpooledContent(Spool& spool, uint64_t delivery_id, absl::string_view message_id, size_t bytes)
+      : reader_(spool.ReadContent(delivery_id, message_id)), bytes_(bytes) {}
 
   // An empty last piece ends the content: the store has compared it with its checksum then. Errors:
   // those of ContentReader::Next; DATA_LOSS also when the content is shorter or longer than

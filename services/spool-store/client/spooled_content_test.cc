@@ -59,7 +59,7 @@ class SpooledContentTest : public ::testing::Test {
 };
 
 TEST_F(SpooledContentTest, ReadsNothingThatWasNotAskedFor) {
-  SpooledContent content(spool_, id_, content_.size());
+  SpooledContent content(spool_, 1, id_, content_.size());
   EXPECT_EQ(spool_.content_bytes_read(), 0);
   for (int64_t taken = 1; taken <= 3; ++taken) {
     EXPECT_EQ(Next(content)->size(), kPieceBytes);
@@ -68,7 +68,7 @@ TEST_F(SpooledContentTest, ReadsNothingThatWasNotAskedFor) {
 }
 
 TEST_F(SpooledContentTest, EndsWithAnEmptyPiece) {
-  SpooledContent content(spool_, id_, content_.size());
+  SpooledContent content(spool_, 1, id_, content_.size());
   std::string read;
   while (true) {
     const absl::StatusOr<std::string> piece = Next(content);
@@ -81,7 +81,7 @@ TEST_F(SpooledContentTest, EndsWithAnEmptyPiece) {
 }
 
 TEST_F(SpooledContentTest, ShorterContentThanWasPromisedHasNoEnd) {
-  SpooledContent content(spool_, id_, content_.size() + 1);
+  SpooledContent content(spool_, 1, id_, content_.size() + 1);
   absl::StatusOr<std::string> piece = Next(content);
   while (piece.ok() && !piece->empty()) piece = Next(content);
   EXPECT_EQ(piece.status().code(), absl::StatusCode::kDataLoss);
@@ -89,13 +89,13 @@ TEST_F(SpooledContentTest, ShorterContentThanWasPromisedHasNoEnd) {
 }
 
 TEST_F(SpooledContentTest, LongerContentThanWasPromisedHasNoEnd) {
-  SpooledContent content(spool_, id_, kPieceBytes + 1);
+  SpooledContent content(spool_, 1, id_, kPieceBytes + 1);
   EXPECT_TRUE(Next(content).ok());
   EXPECT_EQ(Next(content).status().code(), absl::StatusCode::kDataLoss);
 }
 
 TEST_F(SpooledContentTest, FailureOfTheStoreIsFinal) {
-  SpooledContent content(spool_, id_, content_.size());
+  SpooledContent content(spool_, 1, id_, content_.size());
   EXPECT_TRUE(Next(content).ok());
   spool_.SetReadStatus(absl::UnavailableError("away"));
   EXPECT_EQ(Next(content).status().code(), absl::StatusCode::kUnavailable);

@@ -164,7 +164,7 @@ class SlowReaderTest : public testing::Test {
 TEST_F(SlowReaderTest, LittleIsReadBeforeItIsAskedFor) {
   // One piece on its way in the server, and what gRPC's windows hold on both sides.
   constexpr int64_t kAheadBytesMax = 3 * kPieceBytes;
-  const auto reader = spool_->ReadContent(std::string(16, 'a'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   int64_t ahead_max = store_.WaitForPause();
   for (int64_t piece = 1; piece <= kPieces; ++piece) {
     ASSERT_EQ(Ask(*reader).get()->size(), static_cast<size_t>(kPieceBytes));
@@ -177,7 +177,7 @@ TEST_F(SlowReaderTest, LittleIsReadBeforeItIsAskedFor) {
 }
 
 TEST_F(SlowReaderTest, ReaderThatGoesEndsTheReading) {
-  auto reader = spool_->ReadContent(std::string(16, 'a'));
+  auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   ASSERT_TRUE(Ask(*reader).get().ok());
   reader = nullptr;
   EXPECT_TRUE(store_.WaitForReaders(0));
@@ -185,7 +185,7 @@ TEST_F(SlowReaderTest, ReaderThatGoesEndsTheReading) {
 }
 
 TEST_F(SlowReaderTest, ReaderMayGoInItsCallback) {
-  auto reader = spool_->ReadContent(std::string(16, 'a'));
+  auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   std::promise<void> gone;
   reader->Next([&](const absl::StatusOr<std::string>& piece) {
     EXPECT_TRUE(piece.ok()) << piece.status();
@@ -198,14 +198,14 @@ TEST_F(SlowReaderTest, ReaderMayGoInItsCallback) {
 
 TEST_F(SlowReaderTest, LatePieceEndsTheReading) {
   store_.HoldPiece(1);
-  const auto reader = spool_->ReadContent(std::string(16, 'a'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   ASSERT_TRUE(Ask(*reader).get().ok());
   EXPECT_EQ(Ask(*reader).get().status().code(), absl::StatusCode::kDeadlineExceeded);
   EXPECT_EQ(Ask(*reader).get().status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
 TEST_F(SlowReaderTest, DrainDoesNotWaitForASlowReader) {
-  const auto reader = spool_->ReadContent(std::string(16, 'a'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   ASSERT_TRUE(Ask(*reader).get().ok());
   store_.WaitForPause();
   service_.Drain();
@@ -219,7 +219,7 @@ TEST_F(SlowReaderTest, DrainDoesNotWaitForASlowReader) {
 
 TEST_F(SlowReaderTest, EndOfTheClientEndsTheReading) {
   store_.HoldPiece(1);
-  const auto reader = spool_->ReadContent(std::string(16, 'a'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   ASSERT_TRUE(Ask(*reader).get().ok());
   auto waiting = Ask(*reader);
   spool_ = nullptr;
@@ -227,16 +227,16 @@ TEST_F(SlowReaderTest, EndOfTheClientEndsTheReading) {
 }
 
 TEST_F(SlowReaderTest, ReaderThatHasNothingAskedIsNotLate) {
-  const auto reader = spool_->ReadContent(std::string(16, 'a'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'a'));
   ASSERT_TRUE(Ask(*reader).get().ok());
   absl::SleepFor(absl::Milliseconds(2500));
   EXPECT_TRUE(Ask(*reader).get().ok());
 }
 
 TEST_F(SlowReaderTest, MoreReadersThanOneAreSlowOnTheirOwn) {
-  const auto paused = spool_->ReadContent(std::string(16, 'a'));
+  const auto paused = spool_->ReadContent(1, std::string(16, 'a'));
   store_.WaitForPause();
-  const auto reader = spool_->ReadContent(std::string(16, 'b'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'b'));
   for (int64_t piece = 0; piece < kPieces; ++piece) ASSERT_TRUE(Ask(*reader).get().ok());
   EXPECT_EQ(*Ask(*reader).get(), "");
   EXPECT_TRUE(Ask(*paused).get().ok());

@@ -194,7 +194,7 @@ TEST_F(SpoolServiceTest, LargeContentTravelsInPieces) {
     ASSERT_TRUE(Append(message.message_id(), static_cast<int64_t>(i * piece.size()), piece).ok());
   }
   ASSERT_TRUE(Enqueue(message).get().ok());
-  const auto reader = spool_->ReadContent(message.message_id());
+  const auto reader = spool_->ReadContent(1, message.message_id());
   size_t bytes = 0;
   while (true) {
     const absl::StatusOr<std::string> data = ReadPiece(*reader);
@@ -219,7 +219,7 @@ TEST_F(SpoolServiceTest, ContentIsReadOnAfterARestartOfTheStore) {
     content += piece;
   }
   ASSERT_TRUE(Enqueue(message).get().ok());
-  const auto reader = spool_->ReadContent(message.message_id());
+  const auto reader = spool_->ReadContent(1, message.message_id());
   std::string read = *ReadPiece(*reader);
   Stop();
   Start(address);
@@ -233,7 +233,7 @@ TEST_F(SpoolServiceTest, ContentIsReadOnAfterARestartOfTheStore) {
 }
 
 TEST_F(SpoolServiceTest, ContentOfAnUnknownMessageIsNotFound) {
-  const auto reader = spool_->ReadContent(std::string(16, 'x'));
+  const auto reader = spool_->ReadContent(1, std::string(16, 'x'));
   EXPECT_EQ(ReadPiece(*reader).status().code(), absl::StatusCode::kNotFound);
 }
 

@@ -11,9 +11,10 @@ namespace {
 
 std::vector<Command> Collect() {
   std::vector<Command> all;
-  for (const auto make : {GatewayCommands, GatewayAccessCommands, CollectionCommands, QueueCommands,
-                          MessageCommands, MessageChangeCommands, DeliveryCommands, SessionCommands,
-                          ScreenCommands, ExplainCommands, AccountCommands, ToolCommands}) {
+  for (const auto make :
+       {GatewayCommands, GatewayAccessCommands, CollectionCommands, QueueCommands, MessageCommands,
+        MessageChangeCommands, DeliveryCommands, SessionCommands, ScreenCommands, ExplainCommands,
+        AccountCommands, CertificateCommands, ToolCommands}) {
     for (Command& command : make()) all.push_back(std::move(command));
   }
   return all;

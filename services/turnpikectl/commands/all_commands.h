@@ -19,6 +19,7 @@ std::vector<Command> SessionCommands();
 std::vector<Command> ScreenCommands();
 std::vector<Command> ExplainCommands();
 std::vector<Command> AccountCommands();
+std::vector<Command> CertificateCommands();
 std::vector<Command> ToolCommands();
 
 // All of them, in the order of the manual.

@@ -155,6 +155,42 @@ def as_json(value):
     return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
 
 
+def pack(layers, config, name, labels, epoch):
+    """The archive of an image, and the digest of its manifest.
+
+    `layers` are (what made it, uncompressed tar); `config` is what an image says about the process,
+    `name` its repository and tag.
+    """
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
+    archive = Archive()
+    described = archive.add(as_json({
+        "architecture": "amd64",
+        "os": "linux",
+        "created": created,
+        "config": {**config, "Labels": labels},
+        "rootfs": {"type": "layers", "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}"
+                                                  for _, tar in layers]},
+        "history": [{"created": created, "created_by": what} for what, _ in layers],
+    }), "config.v1+json")
+    manifest = archive.add(as_json({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": described,
+        "layers": [archive.add(gzip.compress(tar, compresslevel=6, mtime=0), "layer.v1.tar+gzip")
+                   for _, tar in layers],
+        "annotations": labels,
+    }), "manifest.v1+json")
+    archive.files["index.json"] = as_json({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [{**manifest, "annotations": {
+            "io.containerd.image.name": name,
+            "org.opencontainers.image.ref.name": name.rpartition(":")[2],
+        }}],
+    })
+    return archive, manifest["digest"]
+
+
 def make(program, output, repository, epoch):
     """Writes the archive; returns (digest of the manifest, octets unpacked)."""
     binary = built(program)
@@ -164,50 +200,21 @@ def make(program, output, repository, epoch):
         own.mkdir()
         write_system(system, binary)
         write_program(own, program, binary)
-        layers = [layer(system, epoch), layer(own, epoch)]
-    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
-    labels = {
+        layers = [(f"deploy/images/image.py ({what})", layer(root, epoch))
+                  for what, root in (("system", system), (program, own))]
+    archive, digest = pack(layers, {
+        "User": f"{USER}:{GROUP}",
+        "Entrypoint": [f"/usr/bin/{program}"],
+        "Env": ["PATH=/usr/bin"],
+        "WorkingDir": "/",
+    }, f"{repository}/{program}:{version()}", {
         "org.opencontainers.image.title": program,
         "org.opencontainers.image.version": version(),
         "org.opencontainers.image.licenses": "Apache-2.0",
-    }
-    archive = Archive()
-    config = archive.add(as_json({
-        "architecture": "amd64",
-        "os": "linux",
-        "created": created,
-        "config": {
-            "User": f"{USER}:{GROUP}",
-            "Entrypoint": [f"/usr/bin/{program}"],
-            "Env": ["PATH=/usr/bin"],
-            "WorkingDir": "/",
-            "Labels": labels,
-        },
-        "rootfs": {"type": "layers",
-                   "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in layers]},
-        "history": [{"created": created, "created_by": f"deploy/images/image.py ({what})"}
-                    for what in ("system", program)],
-    }), "config.v1+json")
-    manifest = archive.add(as_json({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.manifest.v1+json",
-        "config": config,
-        "layers": [archive.add(gzip.compress(tar, compresslevel=6, mtime=0), "layer.v1.tar+gzip")
-                   for tar in layers],
-        "annotations": labels,
-    }), "manifest.v1+json")
-    name = f"{repository}/{program}:{version()}"
-    archive.files["index.json"] = as_json({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": [{**manifest, "annotations": {
-            "io.containerd.image.name": name,
-            "org.opencontainers.image.ref.name": version(),
-        }}],
-    })
+    }, epoch)
     output.parent.mkdir(parents=True, exist_ok=True)
     archive.write(output, epoch)
-    return manifest["digest"], sum(map(len, layers))
+    return digest, sum(len(tar) for _, tar in layers)
 
 
 def megabytes(octets):

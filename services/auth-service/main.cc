@@ -34,27 +34,28 @@ class AuthService : public process::Service {
   static absl::StatusOr<std::unique_ptr<process::Service>> Create(
       const process::Environment& environment) {
     if (sodium_init() < 0) return absl::InternalError("libsodium does not work here");
-    auto service = std::make_unique<AuthService>(*environment.config, *environment.registry);
-    TURNPIKE_RETURN_IF_ERROR(service->Open(*environment.config, *environment.registry));
+    auto service = std::make_unique<AuthService>(environment);
+    TURNPIKE_RETURN_IF_ERROR(service->Open(environment));
     return service;
   }
 
-  AuthService(const config::v1::Config& config, prometheus::Registry& registry)
-      : metrics_(registry),
-        pool_({.threads = config.auth().password_checks_max(),
-               .waiting_max = config.auth().password_checks_waiting_max()}),
-        spool_(
-            spool::RpcSpool::Create(rpc::CreateChannel(config.services().spool_store().target()))) {
-  }
+  explicit AuthService(const process::Environment& environment)
+      : metrics_(*environment.registry),
+        pool_({.threads = environment.config->auth().password_checks_max(),
+               .waiting_max = environment.config->auth().password_checks_waiting_max()}),
+        spool_(spool::RpcSpool::Create(rpc::CreateChannel(
+            environment.config->services().spool_store().target(), environment.security))) {}
 
   ~AuthService() override {
     server_ = nullptr;
     spool_ = nullptr;  // its last callbacks still use the gate
   }
 
-  absl::Status Open(const config::v1::Config& config, prometheus::Registry& registry) {
+  absl::Status Open(const process::Environment& environment) {
+    const config::v1::Config& config = *environment.config;
     auto site = std::make_shared<const Site>(config);
-    TURNPIKE_ASSIGN_OR_RETURN(neighbours_, Neighbours::Create(config, site, registry));
+    TURNPIKE_ASSIGN_OR_RETURN(
+        neighbours_, Neighbours::Create(config, site, *environment.registry, environment.security));
     TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
                               ConfigDirectory::Create(config, neighbours_->directories()));
     TURNPIKE_ASSIGN_OR_RETURN(gate_, GatewayGate::Create(config, *spool_, GatewayGate::Options()));
@@ -80,7 +81,8 @@ class AuthService : public process::Service {
     sessions_ = std::make_unique<SessionService>(std::move(parts));
     TURNPIKE_ASSIGN_OR_RETURN(
         server_, rpc::Server::Start({.listen = config.services().auth_service().listen(),
-                                     .reflection = config.services().reflection()},
+                                     .reflection = config.services().reflection(),
+                                     .security = environment.security},
                                     {sessions_.get(), admin_.get()}));
     return absl::OkStatus();
   }

@@ -90,9 +90,9 @@ std::string AccountOf(const Site& site, absl::string_view user) {
 class Neighbours::Impl {
  public:
   Impl(const config::v1::Config& config, std::shared_ptr<const Site> site,
-       prometheus::Registry& registry)
+       prometheus::Registry& registry, const rpc::Security* security)
       : state_(spool::CreateRpcSharedState(
-            rpc::CreateChannel(config.services().spool_store().target()))),
+            rpc::CreateChannel(config.services().spool_store().target(), security))),
         screen_metrics_(registry),
         mailbox_metrics_(registry),
         screen_(ScreenOptions(config), *state_, screen_metrics_, base::Clock::System()) {
@@ -209,8 +209,9 @@ Neighbours::~Neighbours() = default;
 
 absl::StatusOr<std::unique_ptr<Neighbours>> Neighbours::Create(const config::v1::Config& config,
                                                                std::shared_ptr<const Site> site,
-                                                               prometheus::Registry& registry) {
-  auto impl = std::make_unique<Impl>(config, std::move(site), registry);
+                                                               prometheus::Registry& registry,
+                                                               const rpc::Security* security) {
+  auto impl = std::make_unique<Impl>(config, std::move(site), registry, security);
   TURNPIKE_RETURN_IF_ERROR(impl->OpenSharing(config, registry));
   TURNPIKE_RETURN_IF_ERROR(impl->Listen(config.auth().pop_before_smtp()));
   return std::unique_ptr<Neighbours>(new Neighbours(std::move(impl)));

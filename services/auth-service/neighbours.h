@@ -22,17 +22,22 @@ class Service;
 namespace prometheus {
 class Registry;
 }
+namespace turnpike::rpc {
+class Security;
+}
 
 namespace turnpike::auth {
 
 // Thread-safe. Nothing of it is used any more when it is destroyed.
 class Neighbours {
  public:
-  // `config` is complete and checked. The registry outlives this. UNAVAILABLE when
-  // auth.pop_before_smtp.policy_listen cannot be bound; INTERNAL when TLS cannot be set up.
+  // `config` is complete and checked. The registry and `security` (null: plain text) outlive this.
+  // UNAVAILABLE when auth.pop_before_smtp.policy_listen cannot be bound; INTERNAL when TLS cannot
+  // be set up.
   static absl::StatusOr<std::unique_ptr<Neighbours>> Create(const config::v1::Config& config,
                                                             std::shared_ptr<const Site> site,
-                                                            prometheus::Registry& registry);
+                                                            prometheus::Registry& registry,
+                                                            const rpc::Security* security);
   ~Neighbours();
 
   Screen& screen();

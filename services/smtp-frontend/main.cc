@@ -21,18 +21,19 @@ namespace {
 // For calls that are still open when the sessions are over.
 constexpr absl::Duration kRpcShutdownTime = absl::Seconds(1);
 
-Server::Clients ConnectTo(const config::v1::Config& config) {
+Server::Clients ConnectTo(const config::v1::Config& config, const rpc::Security* security) {
   const config::v1::Services& services = config.services();
   const absl::Duration policy_timeout = absl::Seconds(config.smtp().policy_timeout().seconds()) +
                                         absl::Nanoseconds(config.smtp().policy_timeout().nanos());
   Server::Clients clients;
-  clients.spool = spool::RpcSpool::Create(rpc::CreateChannel(services.spool_store().target()));
+  clients.spool =
+      spool::RpcSpool::Create(rpc::CreateChannel(services.spool_store().target(), security));
   clients.dequeue = std::make_unique<dequeue::RpcDequeue>(
-      rpc::CreateChannel(services.gateway_dequeue().target()),
+      rpc::CreateChannel(services.gateway_dequeue().target(), security),
       dequeue::RpcDequeue::Options{.begin_timeout = policy_timeout});
   // A stream of its own for each thread.
-  clients.make_policy = [target = services.auth_service().target()] {
-    return auth::CreateFrontendPolicy(rpc::CreateChannel(target), base::Clock::System());
+  clients.make_policy = [target = services.auth_service().target(), security] {
+    return auth::CreateFrontendPolicy(rpc::CreateChannel(target, security), base::Clock::System());
   };
   return clients;
 }
@@ -43,13 +44,15 @@ class SmtpFrontend : public process::Service {
       const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
     auto frontend = std::make_unique<SmtpFrontend>();
-    TURNPIKE_ASSIGN_OR_RETURN(frontend->server_,
-                              Server::Start(config, ConnectTo(config), *environment.registry));
+    TURNPIKE_ASSIGN_OR_RETURN(
+        frontend->server_,
+        Server::Start(config, ConnectTo(config, environment.security), *environment.registry));
     frontend->service_ = CreateFrontendService(*frontend->server_);
     TURNPIKE_ASSIGN_OR_RETURN(
         frontend->rpc_server_,
         rpc::Server::Start({.listen = config.services().smtp_frontend().listen(),
-                            .reflection = config.services().reflection()},
+                            .reflection = config.services().reflection(),
+                            .security = environment.security},
                            {frontend->service_.get()}));
     frontend->rpc_server_->SetServing(true);
     return frontend;

@@ -46,7 +46,8 @@ class SpoolStore : public process::Service {
     TURNPIKE_ASSIGN_OR_RETURN(
         service->server_,
         rpc::Server::Start({.listen = config.services().spool_store().listen(),
-                            .reflection = config.services().reflection()},
+                            .reflection = config.services().reflection(),
+                            .security = environment.security},
                            {&service->spool_service_, &service->shared_state_service_}));
     return service;
   }

@@ -30,6 +30,8 @@
 #include "services/common/process/descriptor_limit.h"
 #include "services/common/process/flags.h"
 #include "services/common/process/reloader.h"
+#include "services/common/rpc/security.h"
+#include "services/common/rpc/service_identity.h"
 
 namespace turnpike::process {
 namespace {
@@ -112,11 +114,26 @@ void StopAtOnceFromNowOn() {
   pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
 }
 
-int CheckConfig(const std::string& path) {
+// An error in the form of the loader's when the service's own certificate is not as services.tls
+// needs it. (PL-40)
+absl::Status CheckIdentity(const std::string& service, const config::LoadedConfig& loaded) {
+  if (!loaded.config.services().has_tls()) return absl::OkStatus();
+  const absl::Status status =
+      rpc::ServiceIdentity::Read(rpc::IdentitySource(loaded.config.services(), service)).status();
+  if (status.ok()) return absl::OkStatus();
+  constexpr char kKey[] = "services.tls.directory";
+  const auto place = loaded.places.find(kKey);
+  return absl::InvalidArgumentError(
+      absl::StrCat(place == loaded.places.end() ? "" : absl::StrCat(place->second, ": "), kKey,
+                   ": ", status.message()));
+}
+
+int CheckConfig(const std::string& service, const std::string& path) {
   // Without a service's name, so that every file is looked at.
   const absl::StatusOr<config::LoadedConfig> loaded = config::LoadConfig(path);
-  if (!loaded.ok()) {
-    std::fprintf(stderr, "%s\n", std::string(loaded.status().message()).c_str());
+  const absl::Status status = loaded.ok() ? CheckIdentity(service, *loaded) : loaded.status();
+  if (!status.ok()) {
+    std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
     return kExitInvalid;
   }
   for (const std::string& warning : loaded->warnings) {
@@ -217,6 +234,13 @@ int Serve(Environment environment, const Flags& flags, config::SeenFiles files,
     TURNPIKE_LOG(kError, "cannot start", {{"error", pages.status().message()}});
     return kExitFailed;
   }
+  const absl::StatusOr<std::unique_ptr<rpc::Security>> security =
+      rpc::Security::Create(config.services(), environment.service, registry.get());
+  if (!security.ok()) {
+    TURNPIKE_LOG(kError, "cannot start", {{"error", security.status().message()}});
+    return kExitFailed;
+  }
+  environment.security = security->get();
   absl::StatusOr<std::unique_ptr<Service>> service = factory(environment);
   if (!service.ok()) {
     TURNPIKE_LOG(kError, "cannot start", {{"error", service.status().message()}});
@@ -266,15 +290,16 @@ int ServiceMain(int argc, char** argv, const std::string& service,
     std::printf("%s %s\n", service.c_str(), base::kVersion);
     return kExitOk;
   }
-  if (flags->check) return CheckConfig(flags->config);
+  if (flags->check) return CheckConfig(service, flags->config);
 
   SetUpSignals();
   observe::SetLogService(service);
   config::SeenFiles files;
   absl::StatusOr<config::LoadedConfig> loaded =
       config::LoadConfig(flags->config, {.service = service, .files = &files});
-  if (!loaded.ok()) {
-    LogConfigErrors(loaded.status());
+  const absl::Status status = loaded.ok() ? CheckIdentity(service, *loaded) : loaded.status();
+  if (!status.ok()) {
+    LogConfigErrors(status);
     return kExitInvalid;
   }
   Environment environment = {

@@ -17,6 +17,9 @@
 namespace prometheus {
 class Registry;
 }
+namespace turnpike::rpc {
+class Security;
+}
 
 namespace turnpike::process {
 
@@ -50,6 +53,7 @@ struct Environment {
   std::shared_ptr<const config::v1::Config> config;  // checked, complete; see Service::Reconfigure
   std::shared_ptr<prometheus::Registry> registry;    // served at /metrics
   std::optional<uint32_t> shard;                     // --shard, 0 to 255 (spool-store)
+  const rpc::Security* security = nullptr;  // of its gRPC server and channels; null: plain text
 };
 
 // Builds and starts a service; it listens when this returns. An error is printed and ends the

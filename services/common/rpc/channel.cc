@@ -7,10 +7,11 @@
 
 #include "services/common/rpc/callback_threads.h"
 #include "services/common/rpc/limits.h"
+#include "services/common/rpc/security.h"
 
 namespace turnpike::rpc {
 
-std::shared_ptr<grpc::Channel> CreateChannel(const std::string& target) {
+std::shared_ptr<grpc::Channel> CreateChannel(const std::string& target, const Security* security) {
   KeepCallbackThreads();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMessageBytesMax);
@@ -34,7 +35,9 @@ std::shared_ptr<grpc::Channel> CreateChannel(const std::string& target) {
   arguments.SetInt(GRPC_ARG_HTTP2_STREAM_LOOKAHEAD_BYTES, kStreamWindowBytes);
   // Calls between our services never go through a proxy that the environment names.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(target, grpc::InsecureChannelCredentials(), arguments);
+  return grpc::CreateCustomChannel(
+      target, security == nullptr ? grpc::InsecureChannelCredentials() : security->ForChannel(),
+      arguments);
 }
 
 }  // namespace turnpike::rpc

@@ -18,6 +18,7 @@
 #include "services/common/rpc/acceptor.h"
 #include "services/common/rpc/callback_threads.h"
 #include "services/common/rpc/limits.h"
+#include "services/common/rpc/security.h"
 
 namespace turnpike::rpc {
 namespace {
@@ -89,6 +90,10 @@ class ServerImpl : public Server {
     for (const std::string& name : service_names_) health->SetServingStatus(name, serving);
   }
 
+  void SetServing(const std::string& name, bool serving) override {
+    server_->GetHealthCheckService()->SetServingStatus(name, serving);
+  }
+
   void Shutdown(absl::Time deadline) override {
     std::call_once(shutdown_, [this, deadline] {
       SetServing(false);
@@ -140,7 +145,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options,
   std::unique_ptr<ExternalConnectionAcceptor> connections =
       builder.experimental().AddExternalConnectionAcceptor(
           grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-          grpc::InsecureServerCredentials());
+          options.security == nullptr ? grpc::InsecureServerCredentials()
+                                      : options.security->ForServer());
   std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
   if (server == nullptr) {
     return absl::InternalError("gRPC refuses to start a server; its log says why");

@@ -17,13 +17,16 @@ class Service;
 
 namespace turnpike::rpc {
 
+class Security;
+
 // Thread-safe after Start.
 class Server {
  public:
   struct Options {
     std::string listen;  // host:port; port 0 picks one
     bool reflection = false;
-    size_t connections_max = 1000;  // further ones are closed at once; > 0
+    size_t connections_max = 1000;       // further ones are closed at once; > 0
+    const Security* security = nullptr;  // outlives the server; null: plain text for everybody
   };
 
   // Serves `services` (not owned; they outlive the server). UNAVAILABLE when the address cannot be
@@ -36,6 +39,9 @@ class Server {
   virtual const std::string& address() const = 0;
   // What grpc.health.v1 says of every service.
   virtual void SetServing(bool serving) = 0;
+  // What it says of one name, which may stand for a part of a service
+  // (`turnpike.spool.v1.Enqueue`). SetServing of all does not touch such a name.
+  virtual void SetServing(const std::string& name, bool serving) = 0;
   // NOT_SERVING, no new calls; calls in progress get until `deadline`, then are cancelled.
   virtual void Shutdown(absl::Time deadline) = 0;
 };

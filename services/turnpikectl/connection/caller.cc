@@ -19,6 +19,8 @@
 #include "services/common/base/check.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/security.h"
+#include "services/common/rpc/service_identity.h"
 #include "services/common/rpc/status.h"
 #include "services/turnpikectl/core/text.h"
 
@@ -134,14 +136,26 @@ absl::StatusOr<std::vector<std::string>> Caller::TargetsOf(absl::string_view met
   return targets_.Of(ServiceOfMethod(method));
 }
 
+absl::Status Caller::Secure() {
+  if (is_secured_) return absl::OkStatus();
+  TURNPIKE_ASSIGN_OR_RETURN(const std::optional<rpc::ServiceIdentity::Source> identity,
+                            targets_.Identity());
+  if (identity.has_value()) {
+    TURNPIKE_ASSIGN_OR_RETURN(security_, rpc::Security::Create({.identity = *identity}));
+  }
+  is_secured_ = true;
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Caller::Place> Caller::Find(absl::string_view method, const std::string& target) {
   Place place = {.service = ServiceOfMethod(method), .target = target, .channel = nullptr};
   if (place.target.empty()) {
     TURNPIKE_ASSIGN_OR_RETURN(const std::vector<std::string> targets, TargetsOf(method));
     place.target = targets.front();
   }
+  TURNPIKE_RETURN_IF_ERROR(Secure());
   std::shared_ptr<grpc::Channel>& channel = channels_[place.target];
-  if (channel == nullptr) channel = rpc::CreateChannel(place.target);
+  if (channel == nullptr) channel = rpc::CreateChannel(place.target, security_.get());
   place.channel = channel;
   return place;
 }

@@ -24,6 +24,10 @@ namespace grpc {
 class Channel;
 }
 
+namespace turnpike::rpc {
+class Security;
+}
+
 namespace turnpike::ctl {
 
 // Blocks; thread-compatible.
@@ -69,10 +73,14 @@ class Caller {
  private:
   struct Place;  // of one call
 
+  // Sets `security_` up when it is first needed.
+  absl::Status Secure();
   absl::StatusOr<Place> Find(absl::string_view method, const std::string& target);
 
   Targets targets_;
   const absl::Duration timeout_;
+  bool is_secured_ = false;
+  std::unique_ptr<const rpc::Security> security_;                   // null: plain text
   std::map<std::string, std::shared_ptr<grpc::Channel>> channels_;  // by target
 };
 

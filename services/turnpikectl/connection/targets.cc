@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "services/common/base/check.h"
+#include "services/common/base/status_macros.h"
 #include "services/common/config/loader.h"
+#include "services/common/rpc/security.h"
 
 namespace turnpike::ctl {
 namespace {
@@ -95,13 +97,27 @@ absl::StatusOr<std::vector<std::string>> Targets::Of(const ServiceInfo& service)
   return config.status();
 }
 
+absl::StatusOr<std::optional<rpc::ServiceIdentity::Source>> Targets::Identity() {
+  std::string directory = sources_.tls_directory;
+  if (directory.empty()) directory = sources_.environment("TURNPIKE_TLS_DIRECTORY").value_or("");
+  if (!directory.empty()) {
+    return rpc::ServiceIdentity::Source{.service = kOwnService, .directory = directory};
+  }
+  const absl::StatusOr<config::v1::Config>& config = Config();
+  if (absl::IsNotFound(config.status()) || absl::IsPermissionDenied(config.status())) {
+    return std::nullopt;
+  }
+  TURNPIKE_RETURN_IF_ERROR(config.status());
+  if (!config->services().has_tls()) return std::nullopt;
+  return rpc::IdentitySource(config->services(), kOwnService);
+}
+
 const absl::StatusOr<config::v1::Config>& Targets::Config() {
   if (config_.has_value()) return *config_;
   std::string path = sources_.config;
   if (path.empty()) path = sources_.environment("TURNPIKE_CONFIG").value_or("");
   if (path.empty()) path = kDefaultConfig;
-  absl::StatusOr<config::LoadedConfig> loaded =
-      config::LoadConfig(path, {.service = "turnpikectl"});
+  absl::StatusOr<config::LoadedConfig> loaded = config::LoadConfig(path, {.service = kOwnService});
   if (loaded.ok()) {
     config_ = std::move(loaded->config);
   } else {

@@ -12,9 +12,12 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "protos/turnpike/config/v1/config.pb.h"
+#include "services/common/rpc/service_identity.h"
 
 namespace turnpike::ctl {
 
+// Its own name among the services' certificates.
+inline constexpr char kOwnService[] = "turnpikectl";
 inline constexpr char kDefaultConfig[] = "/etc/turnpike/turnpike.yaml";
 
 // One service, and how a user says where it is.
@@ -37,6 +40,7 @@ class Targets {
  public:
   struct Sources {
     std::map<std::string, std::string> flags;  // `--spool-store` to its value, where given
+    std::string tls_directory;                 // --tls-directory; empty: not given
     std::string config;                        // --config; empty: not given
     // The environment: std::getenv, as a value.
     std::function<std::optional<std::string>(const char* name)> environment;
@@ -49,6 +53,12 @@ class Targets {
   // kDefaultConfig), which is read only then, and once. INVALID_ARGUMENT says how to name one;
   // otherwise as LoadConfig.
   absl::StatusOr<std::vector<std::string>> Of(const ServiceInfo& service);
+
+  // Whose certificate to show, and where it is: in the folder of --tls-directory, else of
+  // TURNPIKE_TLS_DIRECTORY, else of the configuration's services.tls. Nothing: plain text, since
+  // none of them says otherwise, or since there is no configuration that can be read. Otherwise as
+  // LoadConfig.
+  absl::StatusOr<std::optional<rpc::ServiceIdentity::Source>> Identity();
 
   // The configuration, read when it is first asked for. Without the secrets of the services, which
   // are none of ours and need not be readable. Errors as LoadConfig.

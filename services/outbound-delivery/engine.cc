@@ -3,19 +3,15 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/strip.h"
 #include "services/common/base/clock.h"
-#include "services/common/base/random.h"
 #include "services/common/base/status_macros.h"
-#include "services/common/observe/log.h"
-#include "services/outbound-delivery/core/address_filter.h"
-#include "services/outbound-delivery/resolve/own_hosts.h"
-#include "services/outbound-delivery/security/curl_sts_fetcher.h"
+#include "services/common/routing/domain_classes.h"
+#include "services/outbound-delivery/core/logins.h"
+#include "services/outbound-delivery/core/route_table.h"
+#include "services/outbound-delivery/transport/connector.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -38,8 +34,6 @@ std::string WorkerName() {
   return absl::StrCat("outbound-delivery/", host, "/", getpid());
 }
 
-size_t RandomBelow(size_t n) { return static_cast<size_t>(base::RandomUint64() % n); }
-
 Worker::Options WorkerOptions(const config::v1::Config& config) {
   const config::v1::Delivery& delivery = config.delivery();
   const RetryPolicy retry = RetryPolicy::FromConfig(config.retry());
@@ -54,14 +48,14 @@ Worker::Options WorkerOptions(const config::v1::Config& config) {
   options.dispatcher.stalled_max = delivery.leases_max();
   options.dispatcher.waiting_max = std::max(1U, delivery.leases_max() / kDestinationShare);
   options.session.idle_timeout = FromProto(delivery.idle_timeout());
-  options.settler.host_name = config.hostname();
-  options.settler.round = options.round;
+  options.has_gateways = config.gateways_size() > 0;
   return options;
 }
 
-Connector::Options ConnectorOptions(const config::v1::Config& config) {
+Connector::Options ConnectorOptions(const config::v1::Config& config, uint64_t revision) {
   const config::v1::Delivery& delivery = config.delivery();
   Connector::Options options;
+  options.revision = revision;
   options.host_name = config.hostname();
   options.connect_timeout = FromProto(delivery.connect_timeout());
   options.timeouts.greeting = FromProto(delivery.command_timeout());
@@ -72,135 +66,103 @@ Connector::Options ConnectorOptions(const config::v1::Config& config) {
   return options;
 }
 
-PopChecks::Check MakePopCheck(const std::string& name, const config::v1::PopCheck& check,
-                              const config::v1::Delivery& delivery) {
-  absl::string_view host = check.host();
-  if (absl::ConsumePrefix(&host, "[")) absl::ConsumeSuffix(&host, "]");
-  return {.name = name,
-          .host = std::string(host),
-          .port = static_cast<uint16_t>(check.port()),
-          .tls = TlsOf(check.tls()),
-          .authorities_file = delivery.authorities_file(),
-          .login = {.username = check.auth().username(),
-                    .password = check.auth().password(),
-                    .allow_cleartext = check.auth().allow_cleartext()},
-          .every = FromProto(check.every()),
-          .timeout = FromProto(check.timeout())};
+// All of the configuration that the settings are made of.
+std::string FingerprintOf(const config::v1::Config& config) {
+  config::v1::Config seen;
+  seen.set_hostname(config.hostname());
+  *seen.mutable_smtp()->mutable_listeners() = config.smtp().listeners();
+  *seen.mutable_local_domains() = config.local_domains();
+  *seen.mutable_accounts() = config.accounts();
+  *seen.mutable_gateways() = config.gateways();
+  *seen.mutable_delivery() = config.delivery();
+  *seen.mutable_retry() = config.retry();
+  *seen.mutable_dns() = config.dns();
+  return seen.SerializeAsString();
 }
 
-std::vector<PopChecks::Check> MakePopChecks(const config::v1::Delivery& delivery) {
-  std::vector<PopChecks::Check> checks;
-  if (delivery.smart_host().has_pop_check()) {
-    checks.push_back(
-        MakePopCheck(kSmartHostPopCheckName, delivery.smart_host().pop_check(), delivery));
-  }
-  for (int i = 0; i < delivery.routes_size(); ++i) {
-    const config::v1::SmartHost& host = delivery.routes(i).smart_host();
-    if (!host.has_pop_check()) continue;
-    checks.push_back(MakePopCheck(RoutePopCheckName(i), host.pop_check(), delivery));
-  }
-  return checks;
-}
+// What the connections of one revision are made with, in one piece.
+struct Outfit {
+  Outfit(const config::v1::Config& config, Logins logins_in, uint64_t revision,
+         std::shared_ptr<HostAccess> access_in, Metrics& metrics)
+      : access(std::move(access_in)),
+        logins(std::move(logins_in)),
+        routes(config, logins, revision),
+        connector(ConnectorOptions(config, revision),
+                  Connector::Environment{.resolver = &access->resolver(),
+                                         .logins = &logins,
+                                         .pop_checks = &access->pop_checks(),
+                                         .tls_advisor = &access->tls_advisor(),
+                                         .tls_clients = &access->tls_clients(),
+                                         .metrics = &metrics,
+                                         .clock = &base::Clock::System()}) {}
+
+  const std::shared_ptr<HostAccess> access;
+  const Logins logins;
+  const RouteTable routes;
+  Connector connector;
+};
 
 }  // namespace
 
-Engine::Engine(const config::v1::Config& config, Logins logins, Store store,
-               prometheus::Registry& registry)
+Engine::Engine(const config::v1::Config& config, Store store, prometheus::Registry& registry)
     : metrics_(registry),
-      logins_(std::move(logins)),
-      routes_(config, logins_),
-      classes_(config),
-      store_(std::move(store)) {}
+      threads_(std::make_unique<net::IoThreads>(config.delivery().threads())),
+      store_(std::move(store)),
+      suspended_(*store_.shared_state, base::Clock::System()) {}
 
 absl::StatusOr<std::unique_ptr<Engine>> Engine::Create(const config::v1::Config& config,
                                                        Store store,
                                                        prometheus::Registry& registry) {
-  const base::Clock& clock = base::Clock::System();
-  TURNPIKE_ASSIGN_OR_RETURN(Logins logins, Logins::FromConfig(config));
-  std::unique_ptr<Engine> engine(new Engine(config, std::move(logins), std::move(store), registry));
-  engine->threads_ = std::make_unique<net::IoThreads>(config.delivery().threads());
-
-  const config::v1::Dns& dns = config.dns();
-  TURNPIKE_ASSIGN_OR_RETURN(
-      engine->ares_dns_, AresDns::Create({.servers = {dns.servers().begin(), dns.servers().end()},
-                                          .timeout = FromProto(dns.timeout())},
-                                         engine->threads_->context(0)));
-  Metrics* const metrics = &engine->metrics_;
-  engine->metered_dns_ = std::make_unique<MeteredDns>(
-      *engine->ares_dns_,
-      [metrics](RecordType type, DnsAnswer::Result result, absl::Duration time) {
-        metrics->CountDns(type, result);
-        metrics->dns_duration->Observe(absl::ToDoubleSeconds(time));
-      },
-      clock);
-  engine->caching_dns_ =
-      std::make_unique<CachingDns>(*engine->metered_dns_,
-                                   CachingDns::Options{.time_min = FromProto(dns.cache_time_min()),
-                                                       .time_max = FromProto(dns.cache_time_max()),
-                                                       .entries_max = dns.cache_entries_max()},
-                                   clock);
-  engine->resolver_ = std::make_unique<Resolver>(
-      *engine->caching_dns_, OwnHostsOf(config, InterfaceAddresses()),
-      Resolver::Options{.allow_forbidden_addresses = config.delivery().allow_loopback_hosts(),
-                        .trusts_ad = config.dns().trust_ad(),
-                        .random = RandomBelow});
-  engine->pop_checks_ = std::make_unique<PopChecks>(
-      MakePopChecks(config.delivery()),
-      [metrics](const absl::Status& status) {
-        metrics->pop_checks[status.ok() ? 0 : 1]->Increment();
-        if (status.ok()) return;
-        TURNPIKE_LOG(kWarning, "POP3 login before the smart host failed; its mail waits",
-                     {{"status", status.ToString()}});
-      },
-      clock);
-  TURNPIKE_RETURN_IF_ERROR(engine->CreateSecurity(config, clock));
-  engine->connector_ = std::make_unique<Connector>(
-      ConnectorOptions(config), Connector::Environment{.resolver = engine->resolver_.get(),
-                                                       .logins = &engine->logins_,
-                                                       .pop_checks = engine->pop_checks_.get(),
-                                                       .tls_advisor = engine->tls_advisor_.get(),
-                                                       .tls_clients = engine->tls_clients_.get(),
-                                                       .metrics = metrics,
-                                                       .clock = &clock});
-  if (config.gateways_size() > 0) {
-    engine->suspended_ = std::make_unique<SuspendedGateways>(*engine->store_.shared_state, clock);
-  }
+  std::unique_ptr<Engine> engine(new Engine(config, std::move(store), registry));
+  TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const Worker::Settings> settings,
+                            engine->MakeSettings(config, /*revision=*/1));
+  engine->fingerprint_ = FingerprintOf(config);
   engine->worker_ = std::make_unique<Worker>(
-      WorkerOptions(config), Worker::Environment{.spool = engine->store_.spool.get(),
-                                                 .slots = engine->store_.slots.get(),
-                                                 .routes = &engine->routes_,
-                                                 .connector = engine->connector_.get(),
-                                                 .suspended = engine->suspended_.get(),
-                                                 .classes = &engine->classes_,
-                                                 .threads = engine->threads_.get(),
-                                                 .metrics = metrics,
-                                                 .clock = &clock});
+      std::move(settings), Worker::Environment{.spool = engine->store_.spool.get(),
+                                               .slots = engine->store_.slots.get(),
+                                               .suspended = &engine->suspended_,
+                                               .threads = engine->threads_.get(),
+                                               .metrics = &engine->metrics_,
+                                               .clock = &base::Clock::System()});
   return engine;
 }
 
-absl::Status Engine::CreateSecurity(const config::v1::Config& config, const base::Clock& clock) {
-  const config::v1::Delivery& delivery = config.delivery();
-  TURNPIKE_ASSIGN_OR_RETURN(tls_clients_, TlsClients::Create(delivery.authorities_file()));
-  if (delivery.mta_sts()) {
-    sts_fetcher_ = std::make_unique<CurlStsFetcher>(
-        CurlStsFetcher::Options{.authorities_file = delivery.authorities_file(),
-                                .port = static_cast<uint16_t>(delivery.mta_sts_port())});
-    const bool allows_all = delivery.allow_loopback_hosts();
-    Metrics* const metrics = &metrics_;
-    sts_policies_ = std::make_unique<StsPolicies>(
-        *caching_dns_, *sts_fetcher_,
-        StsPolicies::Options{.is_allowed =
-                                 [allows_all](const net::IpAddress& address) {
-                                   return allows_all || IsAllowedForMail(address);
-                                 },
-                             .report =
-                                 [metrics](StsPolicies::Outcome outcome) {
-                                   metrics->sts_policies[static_cast<size_t>(outcome)]->Increment();
-                                 }},
-        clock);
+absl::StatusOr<std::shared_ptr<const Worker::Settings>> Engine::MakeSettings(
+    const config::v1::Config& config, uint64_t revision) {
+  TURNPIKE_ASSIGN_OR_RETURN(Logins logins, Logins::FromConfig(config));
+  if (accesses_.empty() || !accesses_.back()->IsFor(config)) {
+    TURNPIKE_ASSIGN_OR_RETURN(
+        std::shared_ptr<HostAccess> access,
+        HostAccess::Create(config, metrics_, threads_->context(0), base::Clock::System()));
+    accesses_.push_back(std::move(access));
   }
-  tls_advisor_ = std::make_unique<TlsAdvisor>(*caching_dns_, sts_policies_.get(),
-                                              delivery.dane() && config.dns().trust_ad());
+  const auto outfit =
+      std::make_shared<Outfit>(config, std::move(logins), revision, accesses_.back(), metrics_);
+  auto settings = std::make_shared<Worker::Settings>();
+  settings->revision = revision;
+  settings->options = WorkerOptions(config);
+  settings->settler = std::make_shared<const Settler::Options>(
+      Settler::Options{.host_name = config.hostname(),
+                       .classes = std::make_shared<const routing::DomainClasses>(config),
+                       .round = settings->options.round});
+  settings->routes = std::shared_ptr<const RouteTable>(outfit, &outfit->routes);
+  settings->resolver = std::shared_ptr<Resolver>(outfit, &outfit->access->resolver());
+  settings->connector = std::shared_ptr<Connector>(outfit, &outfit->connector);
+  return settings;
+}
+
+absl::Status Engine::Reconfigure(const config::v1::Config& config) {
+  std::string fingerprint = FingerprintOf(config);
+  if (fingerprint == fingerprint_ && accesses_.back()->IsFor(config)) return absl::OkStatus();
+  TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const Worker::Settings> settings,
+                            MakeSettings(config, worker_->settings()->revision + 1));
+  worker_->Reconfigure(std::move(settings));
+  fingerprint_ = std::move(fingerprint);
+  accesses_.erase(std::remove_if(accesses_.begin(), accesses_.end() - 1,
+                                 [](const std::shared_ptr<HostAccess>& access) {
+                                   return access.use_count() == 1;
+                                 }),
+                  accesses_.end() - 1);
   return absl::OkStatus();
 }
 
@@ -213,9 +175,7 @@ Engine::~Engine() {
   if (worker_ != nullptr) Drain(absl::InfinitePast());
   // Open questions and calls end while there are threads for their callbacks; then the threads,
   // with the sessions that are left on them; then what these used.
-  pop_checks_.reset();
-  sts_fetcher_.reset();
-  ares_dns_.reset();
+  for (const std::shared_ptr<HostAccess>& access : accesses_) access->Stop();
   store_.shared_state.reset();
   store_.spool.reset();
   store_.slots.reset();  // the sessions' slots outlive it

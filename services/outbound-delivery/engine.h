@@ -3,26 +3,18 @@
 #ifndef TURNPIKE_SERVICES_OUTBOUND_DELIVERY_ENGINE_H_
 #define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_ENGINE_H_
 
+#include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/config/v1/config.pb.h"
 #include "services/common/net/io_threads.h"
-#include "services/common/routing/domain_classes.h"
-#include "services/outbound-delivery/core/logins.h"
-#include "services/outbound-delivery/core/route_table.h"
+#include "services/outbound-delivery/host_access.h"
 #include "services/outbound-delivery/metrics.h"
-#include "services/outbound-delivery/resolve/ares_dns.h"
-#include "services/outbound-delivery/resolve/caching_dns.h"
-#include "services/outbound-delivery/resolve/metered_dns.h"
-#include "services/outbound-delivery/resolve/resolver.h"
-#include "services/outbound-delivery/security/sts_fetcher.h"
-#include "services/outbound-delivery/security/sts_policies.h"
-#include "services/outbound-delivery/security/tls_advisor.h"
-#include "services/outbound-delivery/security/tls_clients.h"
-#include "services/outbound-delivery/transport/connector.h"
-#include "services/outbound-delivery/transport/pop_checks.h"
 #include "services/outbound-delivery/transport/suspended_gateways.h"
 #include "services/outbound-delivery/transport/worker.h"
 #include "services/spool-store/client/shared_state.h"
@@ -31,7 +23,7 @@
 
 namespace turnpike::delivery {
 
-// Thread-safe after Create, but for Drain and destruction.
+// Thread-safe after Create, but for Reconfigure, Drain and destruction, which are for one thread.
 class Engine {
  public:
   // The store's three sides.
@@ -54,35 +46,28 @@ class Engine {
 
   // Begins to lease and to send.
   void Start() { worker_->Start(); }
+  // Works by another configuration (PL-31), as Worker::Reconfigure; what was learnt about hosts is
+  // kept where it still holds. Does nothing when none of it, nor delivery.authorities_file, says
+  // anything else. Errors as Create's: everything is as before.
+  absl::Status Reconfigure(const config::v1::Config& config);
   void Drain(absl::Time deadline);  // as Worker's; a second call does nothing
 
   const Worker& worker() const { return *worker_; }
-  const RouteTable& routes() const { return routes_; }
-  Resolver& resolver() { return *resolver_; }
 
  private:
-  Engine(const config::v1::Config& config, Logins logins, Store store,
-         prometheus::Registry& registry);
-  absl::Status CreateSecurity(const config::v1::Config& config, const base::Clock& clock);
+  Engine(const config::v1::Config& config, Store store, prometheus::Registry& registry);
+  absl::StatusOr<std::shared_ptr<const Worker::Settings>> MakeSettings(
+      const config::v1::Config& config, uint64_t revision);
 
   // Each part outlives those below it; the destructor ends what has callbacks first.
   Metrics metrics_;
-  const Logins logins_;
-  const RouteTable routes_;
-  const routing::DomainClasses classes_;
   std::unique_ptr<net::IoThreads> threads_;
-  std::unique_ptr<AresDns> ares_dns_;
-  std::unique_ptr<MeteredDns> metered_dns_;
-  std::unique_ptr<CachingDns> caching_dns_;
-  std::unique_ptr<Resolver> resolver_;
-  std::unique_ptr<PopChecks> pop_checks_;
-  std::unique_ptr<TlsClients> tls_clients_;
-  std::unique_ptr<StsFetcher> sts_fetcher_;  // null, as the policies: MTA-STS is off
-  std::unique_ptr<StsPolicies> sts_policies_;
-  std::unique_ptr<TlsAdvisor> tls_advisor_;
-  std::unique_ptr<Connector> connector_;
-  std::unique_ptr<SuspendedGateways> suspended_;  // null: there are no gateways
+  // The last is the one in use. Those before it are still needed by connections, or are let go at
+  // the next change: none may be destroyed on an I/O thread.
+  std::vector<std::shared_ptr<HostAccess>> accesses_;
   Store store_;
+  SuspendedGateways suspended_;
+  std::string fingerprint_;  // of the configuration as it was taken last; has secrets
   std::unique_ptr<Worker> worker_;
   bool is_drained_ = false;
 };

@@ -27,19 +27,19 @@ class OutboundDelivery : public process::Service {
     const config::v1::Config& config = *environment.config;
     auto service = std::make_unique<OutboundDelivery>();
     const std::shared_ptr<grpc::Channel> channel =
-        rpc::CreateChannel(config.services().spool_store().target());
+        rpc::CreateChannel(config.services().spool_store().target(), environment.security);
     TURNPIKE_ASSIGN_OR_RETURN(service->engine_,
                               Engine::Create(config,
                                              {.spool = spool::RpcSpool::Create(channel),
                                               .slots = spool::CreateRpcSlots(channel),
                                               .shared_state = spool::CreateRpcSharedState(channel)},
                                              *environment.registry));
-    service->service_ = CreateDeliveryService(
-        service->engine_->worker(), service->engine_->routes(), service->engine_->resolver());
+    service->service_ = CreateDeliveryService(service->engine_->worker());
     TURNPIKE_ASSIGN_OR_RETURN(
         service->rpc_server_,
         rpc::Server::Start({.listen = config.services().outbound_delivery().listen(),
-                            .reflection = config.services().reflection()},
+                            .reflection = config.services().reflection(),
+                            .security = environment.security},
                            {service->service_.get()}));
     service->engine_->Start();
     service->rpc_server_->SetServing(true);
@@ -55,6 +55,10 @@ class OutboundDelivery : public process::Service {
   void Drain(absl::Time deadline) override {
     rpc_server_->SetServing(false);
     engine_->Drain(deadline);
+  }
+
+  absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& config) override {
+    return engine_->Reconfigure(*config);
   }
 
   std::string grpc_address() const override { return rpc_server_->address(); }

@@ -7,8 +7,19 @@
 
 namespace turnpike::delivery {
 
+std::vector<WorkPtr> Dispatcher::Restart(const Options& options, Actions* actions) {
+  options_ = options;
+  std::vector<WorkPtr> removed = RemoveAll();
+  for (auto& [key, destination] : destinations_) {
+    if (destination->is_stalled) EndStall(*destination, actions);
+    Resume(*destination, actions);
+  }
+  return removed;
+}
+
 void Dispatcher::Add(WorkPtr work, const RoutePlan& plan, absl::Time now, Actions* actions) {
   work->fallback = plan.fallback;
+  work->revision = plan.revision;
   const spool::v1::QueueName& queue = work->delivery.queue();
   std::string key = plan.KeyFor(queue);
   std::unique_ptr<Destination>& slot = destinations_[key];

@@ -88,6 +88,10 @@ class Dispatcher {
 
   explicit Dispatcher(Options options) : options_(options) {}
 
+  // For another configuration: takes out all that waits, and resumes what is paused. Sessions stay
+  // with their destinations, and what is added from now on has others, by its plans' revision.
+  std::vector<WorkPtr> Restart(const Options& options, Actions* actions);
+
   // A delivery that waits for a session from now on.
   void Add(WorkPtr work, const RoutePlan& plan, absl::Time now, Actions* actions);
 
@@ -175,7 +179,7 @@ class Dispatcher {
   void EndStall(Destination& destination, Actions* actions);
   void Resume(Destination& destination, Actions* actions);
 
-  const Options options_;
+  Options options_;
   std::map<std::string, std::unique_ptr<Destination>> destinations_;
   absl::flat_hash_map<SessionId, Session> sessions_;
   absl::flat_hash_map<uint64_t, Destination*> waiting_by_id_;

@@ -47,6 +47,36 @@ TEST_F(DispatcherTest, FirstDeliveryOpensOneSession) {
   EXPECT_EQ(actions.open[0].plan->name, "far.example");
 }
 
+TEST_F(DispatcherTest, RestartTakesOutAllThatWaitsAndEndsPauses) {
+  AddMany(1, 300);
+  const SessionId session = OpenOne();
+  Take(session);
+  Actions restart;
+  const std::vector<WorkPtr> removed = dispatcher_.Restart({.waiting_max = 1000}, &restart);
+  EXPECT_THAT(removed, SizeIs(199));  // the session has one, and the rest was put off
+  EXPECT_THAT(restart.resume, SizeIs(1));
+  EXPECT_EQ(dispatcher_.waiting(), 0u);
+  AddMany(301, 700);
+  EXPECT_THAT(TakeActions().hand_back, IsEmpty());
+  EXPECT_EQ(dispatcher_.waiting(), 400u);
+}
+
+TEST_F(DispatcherTest, PlansOfAnotherRevisionHaveSessionsOfTheirOwn) {
+  Add(1);
+  const SessionId old = OpenOne();
+  EXPECT_NE(Take(old), nullptr);
+  auto work = std::make_shared<Work>();
+  work->delivery.mutable_token()->set_delivery_id(2);
+  work->delivery.mutable_queue()->set_kind(spool::v1::QUEUE_KIND_REMOTE);
+  work->delivery.mutable_queue()->set_name("far.example");
+  dispatcher_.Add(work, {.name = "far.example", .connections_max = 4, .revision = 7}, now_,
+                  &actions_);
+  EXPECT_EQ(work->revision, 7u);
+  EXPECT_EQ(Take(old), nullptr);
+  const SessionId session = OpenOne();
+  EXPECT_EQ(Take(session), work);
+}
+
 TEST_F(DispatcherTest, WindowGrowsWithEachAnsweredMessageUpToTheLimit) {
   AddMany(1, 100);
   std::vector<SessionId> sessions = {OpenOne()};

@@ -28,8 +28,8 @@ class Rounds {
  private:
   void Update(absl::Time now);
 
-  const absl::Duration interval_;
-  const absl::Duration quiet_time_;
+  absl::Duration interval_;
+  absl::Duration quiet_time_;
   absl::Time next_;                           // beginning of the next round
   absl::Time begin_ = absl::InfinitePast();   // of the last one
   absl::Time active_ = absl::InfinitePast();  // when something of it came last

@@ -41,7 +41,7 @@ std::string RoutePlan::KeyFor(const spool::v1::QueueName& queue) const {
   return absl::StrCat(LimitKeyFor(queue), "|", is_trusted, "|", static_cast<int>(tls), "|",
                       requires_tls, "|", login, "|", pop_check, "|", connections_max, "|",
                       messages_per_connection_max, "|", messages_per_minute_max, "|",
-                      absl::StrJoin(avoided_hosts, ","));
+                      absl::StrJoin(avoided_hosts, ","), "|", revision);
 }
 
 }  // namespace turnpike::delivery

@@ -69,6 +69,9 @@ struct RoutePlan {
   // Hosts that are not to be asked (again): they have refused what is to be sent (DL-32).
   std::vector<std::string> avoided_hosts;
 
+  // Of the configuration that it comes from. Mail of a later one goes over new connections (PL-31).
+  uint64_t revision = 0;
+
   // What is not part of a destination:
   std::shared_ptr<const RoutePlan> fallback;  // where what nobody can be connected for goes (DL-3)
   std::shared_ptr<const RetryPolicy> retry;   // never null in a plan of RouteTable's

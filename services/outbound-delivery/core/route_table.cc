@@ -81,7 +81,7 @@ Sender SenderOf(const spool::v1::LeasedDelivery& delivery) {
   return {.account = delivery.client().account(), .return_path = delivery.envelope().return_path()};
 }
 
-RouteTable::RouteTable(const config::v1::Config& config, const Logins& logins)
+RouteTable::RouteTable(const config::v1::Config& config, const Logins& logins, uint64_t revision)
     : logins_(logins), mode_(config.delivery().mode()), retry_(MakeRetry(config.retry())) {
   const config::v1::Delivery& delivery = config.delivery();
   direct_.port =
@@ -93,6 +93,7 @@ RouteTable::RouteTable(const config::v1::Config& config, const Logins& logins)
   direct_.connections_max = delivery.connections_per_destination_max();
   direct_.messages_per_connection_max = static_cast<int>(delivery.messages_per_connection_max());
   direct_.retry = retry_;
+  direct_.revision = revision;
 
   for (const config::v1::LocalDomain& local : config.local_domains()) {
     RoutePlan plan = direct_;

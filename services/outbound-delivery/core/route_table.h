@@ -4,6 +4,7 @@
 #define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_CORE_ROUTE_TABLE_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,8 +35,9 @@ RoutePlan::Tls TlsOf(config::v1::ConnectionTls tls);
 // Thread safety: immutable; thread-safe.
 class RouteTable {
  public:
-  // `config` is complete and checked; it is copied from. `logins` outlives the table.
-  RouteTable(const config::v1::Config& config, const Logins& logins);
+  // `config` is complete and checked; it is copied from. `logins` outlives the table. All plans get
+  // `revision`.
+  RouteTable(const config::v1::Config& config, const Logins& logins, uint64_t revision = 0);
 
   // The plan for a queue whose last release, or an operator, gave `route`; unset: by the queue's
   // own name. A reply when the configuration has no place for it; it is a temporary one.

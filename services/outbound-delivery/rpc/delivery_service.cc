@@ -9,7 +9,9 @@
 #include <vector>
 
 #include "protos/turnpike/delivery/v1/delivery.grpc.pb.h"
+#include "services/outbound-delivery/core/route_table.h"
 #include "services/outbound-delivery/core/settlement.h"
+#include "services/outbound-delivery/resolve/resolver.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -25,8 +27,7 @@ void SetTime(absl::Time time, google::protobuf::Timestamp* out) {
 
 class DeliveryService : public v1::DeliveryService::CallbackService {
  public:
-  DeliveryService(const Worker& worker, const RouteTable& routes, Resolver& resolver)
-      : worker_(worker), routes_(routes), resolver_(resolver) {}
+  explicit DeliveryService(const Worker& worker) : worker_(worker) {}
 
   grpc::ServerUnaryReactor* ListDestinations(grpc::CallbackServerContext* context,
                                              const v1::ListDestinationsRequest* request,
@@ -67,29 +68,31 @@ class DeliveryService : public v1::DeliveryService::CallbackService {
       reactor->Finish({grpc::StatusCode::INVALID_ARGUMENT, "queue.name is missing"});
       return reactor;
     }
-    const smtp::ReplyOr<RoutePlan> plan = routes_.PlanFor(request->queue(), request->route());
+    const std::shared_ptr<const Worker::Settings> settings = worker_.settings();
+    const smtp::ReplyOr<RoutePlan> plan =
+        settings->routes->PlanFor(request->queue(), request->route());
     if (!plan.ok()) {
       *response->mutable_failure() = ToProto(plan.reply());
       reactor->Finish(grpc::Status::OK);
       return reactor;
     }
-    resolver_.Resolve(
-        *plan, [this, reactor, response, fallback = plan->fallback](const Resolution& resolution) {
-          AppendHops(resolution, response);
-          if (fallback == nullptr || (resolution.failure && !resolution.is_unreachable())) {
-            if (resolution.failure) *response->mutable_failure() = ToProto(*resolution.failure);
-            reactor->Finish(grpc::Status::OK);
-            return;
-          }
-          // The smart host comes last (DL-3).
-          resolver_.Resolve(*fallback, [reactor, response](const Resolution& last) {
-            AppendHops(last, response);
-            if (last.failure && response->hops().empty()) {
-              *response->mutable_failure() = ToProto(*last.failure);
-            }
-            reactor->Finish(grpc::Status::OK);
-          });
-        });
+    settings->resolver->Resolve(*plan, [settings, reactor, response,
+                                        fallback = plan->fallback](const Resolution& resolution) {
+      AppendHops(resolution, response);
+      if (fallback == nullptr || (resolution.failure && !resolution.is_unreachable())) {
+        if (resolution.failure) *response->mutable_failure() = ToProto(*resolution.failure);
+        reactor->Finish(grpc::Status::OK);
+        return;
+      }
+      // The smart host comes last (DL-3).
+      settings->resolver->Resolve(*fallback, [settings, reactor, response](const Resolution& last) {
+        AppendHops(last, response);
+        if (last.failure && response->hops().empty()) {
+          *response->mutable_failure() = ToProto(*last.failure);
+        }
+        reactor->Finish(grpc::Status::OK);
+      });
+    });
     return reactor;
   }
 
@@ -106,15 +109,12 @@ class DeliveryService : public v1::DeliveryService::CallbackService {
   }
 
   const Worker& worker_;
-  const RouteTable& routes_;
-  Resolver& resolver_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> CreateDeliveryService(const Worker& worker, const RouteTable& routes,
-                                                     Resolver& resolver) {
-  return std::make_unique<DeliveryService>(worker, routes, resolver);
+std::unique_ptr<grpc::Service> CreateDeliveryService(const Worker& worker) {
+  return std::make_unique<DeliveryService>(worker);
 }
 
 }  // namespace turnpike::delivery

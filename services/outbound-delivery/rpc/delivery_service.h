@@ -4,8 +4,6 @@
 
 #include <memory>
 
-#include "services/outbound-delivery/core/route_table.h"
-#include "services/outbound-delivery/resolve/resolver.h"
 #include "services/outbound-delivery/transport/worker.h"
 
 namespace grpc {
@@ -14,9 +12,8 @@ class Service;
 
 namespace turnpike::delivery {
 
-// What it shows outlives the service.
-std::unique_ptr<grpc::Service> CreateDeliveryService(const Worker& worker, const RouteTable& routes,
-                                                     Resolver& resolver);
+// `worker` outlives the service.
+std::unique_ptr<grpc::Service> CreateDeliveryService(const Worker& worker);
 
 }  // namespace turnpike::delivery
 

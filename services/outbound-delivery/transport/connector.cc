@@ -88,6 +88,9 @@ asio::awaitable<absl::Status> Connector::CheckPop(std::string name) {
 
 asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr plan,
                                                                    OnStream on_stream) {
+  if (plan->revision != options_.revision) {
+    co_return Failure{.reply = kSlowDestination, .is_untried = true};
+  }
   if (!plan->pop_check.empty()) {
     const absl::Status checked = co_await CheckPop(plan->pop_check);
     if (!checked.ok()) co_return OwnFailure(kPopCheckFailed, checked.message());

@@ -3,6 +3,7 @@
 #define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_CONNECTOR_H_
 
 #include <asio/awaitable.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -42,6 +43,7 @@ class Connector {
  public:
   struct Options {
     std::string host_name;  // ours, for EHLO
+    uint64_t revision = 0;  // of the configuration that this, its logins and its plans are of
     absl::Duration connect_timeout = absl::Seconds(30);
     net::SmtpTimeouts timeouts;
     absl::Duration sick_time = absl::Seconds(60);
@@ -71,7 +73,8 @@ class Connector {
   // leads to the next; one that answers 5xx ends the search, or only says no for itself (DL-32). A
   // mailbox server or a gateway's host that answers 5xx before it has seen mail has not judged it.
   // A failed handshake of opportunistic TLS is followed by a connection in clear to the same host;
-  // a host that is not as the configuration, DANE, MTA-STS or the sender demand is none (DL-41).
+  // a host that is not as the configuration, DANE, MTA-STS or the sender demand is none (DL-41). A
+  // plan of another revision is not tried: its login's name may mean another one here.
   asio::awaitable<std::variant<Connection, Failure>> Open(RoutePlanPtr plan, OnStream on_stream);
 
   // The host lost a connection before it answered anything about mail, or did.

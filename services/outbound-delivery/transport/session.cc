@@ -81,11 +81,12 @@ std::string TlsText(const Connection& connection) {
 }  // namespace
 
 Session::Session(SessionId id, RoutePlanPtr plan, std::string limit_key,
-                 const Environment& environment, asio::io_context& context)
+                 std::shared_ptr<const Environment> environment, asio::io_context& context)
     : id_(id),
       plan_(std::move(plan)),
       limit_key_(std::move(limit_key)),
-      environment_(environment),
+      kept_environment_(std::move(environment)),
+      environment_(*kept_environment_),
       context_(context),
       timer_(context) {}
 
@@ -197,7 +198,7 @@ asio::awaitable<void> Session::SendAll(Connection& connection) {
 }
 
 asio::awaitable<bool> Session::WaitForWork() {
-  if (!is_woken_ && !is_aborted_ && !environment_.owner->is_draining()) {
+  if (!is_woken_ && !is_aborted_ && !environment_.owner->has_ended(plan_->revision)) {
     timer_.expires_after(absl::ToChronoNanoseconds(environment_.options.idle_timeout));
     co_await timer_.async_wait(net::kAwait);
   }

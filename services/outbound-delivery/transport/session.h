@@ -5,6 +5,7 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,8 +41,8 @@ class SessionOwner {
   // The last call is one of these.
   virtual void OnSessionFailed(SessionId session, const Failure& failure) = 0;
   virtual void OnSessionEnded(SessionId session, const std::optional<Failure>& failure) = 0;
-  // Sessions end instead of waiting for work.
-  virtual bool is_draining() const = 0;
+  // Sessions for plans of this revision end instead of waiting for work.
+  virtual bool has_ended(uint64_t revision) const = 0;
 };
 
 // Strand-confined to its context, but for what is said to be thread-safe.
@@ -53,11 +54,11 @@ class Session : public std::enable_shared_from_this<Session> {
     // told.
     int failovers_max = 2;
   };
-  // What a session is built with; outlives it.
+  // What a session is built with. What the pointers say outlives it.
   struct Environment {
     Options options;
     SessionOwner* owner;
-    Connector* connector;
+    std::shared_ptr<Connector> connector;
     spool::Spool* spool;
     spool::Slots* slots;  // the limits of all workers together (DL-40)
     Metrics* metrics;
@@ -65,8 +66,8 @@ class Session : public std::enable_shared_from_this<Session> {
   };
 
   // `limit_key`: the destination, for the limits of all workers together.
-  Session(SessionId id, RoutePlanPtr plan, std::string limit_key, const Environment& environment,
-          asio::io_context& context);
+  Session(SessionId id, RoutePlanPtr plan, std::string limit_key,
+          std::shared_ptr<const Environment> environment, asio::io_context& context);
 
   // Thread-safe. Begins; the session keeps itself alive until it has ended.
   void Start();
@@ -98,6 +99,7 @@ class Session : public std::enable_shared_from_this<Session> {
   const SessionId id_;
   const RoutePlanPtr plan_;
   const std::string limit_key_;
+  const std::shared_ptr<const Environment> kept_environment_;
   const Environment& environment_;
   asio::io_context& context_;
   asio::steady_timer timer_;           // of WaitForWork and TakeSlot

@@ -27,29 +27,40 @@ std::string MessageIdText(const std::string& bytes) {
 struct Settler::Head {
   WorkPtr work;
   AttemptReport report;
+  std::shared_ptr<const Options> options;  // which `context` is of
   SettleContext context;
   std::string bytes;
   size_t bytes_max = 0;
   std::unique_ptr<spool::ContentReader> reader;  // while there is more to read
 };
 
-Settler::Settler(Options options, spool::Spool& spool, const routing::DomainClasses& classes,
-                 Metrics& metrics, const base::Clock& clock, TokenOf token_of, OnDone on_done)
-    : options_(std::move(options)),
-      spool_(spool),
-      classes_(classes),
+Settler::Settler(std::shared_ptr<const Options> options, spool::Spool& spool, Metrics& metrics,
+                 const base::Clock& clock, TokenOf token_of, OnDone on_done)
+    : spool_(spool),
       metrics_(metrics),
       clock_(clock),
       token_of_(std::move(token_of)),
-      on_done_(std::move(on_done)) {}
+      on_done_(std::move(on_done)),
+      options_(std::move(options)) {}
+
+void Settler::SetOptions(std::shared_ptr<const Options> options) {
+  absl::MutexLock lock(&mu_);
+  options_ = std::move(options);
+}
+
+std::shared_ptr<const Settler::Options> Settler::options() const {
+  absl::MutexLock lock(&mu_);
+  return options_;
+}
 
 void Settler::Settle(WorkPtr work, AttemptReport report) {
+  std::shared_ptr<const Options> options = this->options();
   SettleContext context;
   context.now = clock_.Now();
-  context.host_name = options_.host_name;
+  context.host_name = options->host_name;
   context.retry = work->retry.get();
-  if (report.plan->kind != RoutePlan::Kind::kLocal) context.round = options_.round;
-  context.classes = &classes_;
+  if (report.plan->kind != RoutePlan::Kind::kLocal) context.round = options->round;
+  context.classes = options->classes.get();
   context.jitter_unit = base::RandomUnit();
   context.make_id = [now = context.now] { return base::MessageId::Generate(now); };
 
@@ -57,17 +68,19 @@ void Settler::Settle(WorkPtr work, AttemptReport report) {
   const bool is_inline =
       static_cast<int64_t>(delivery.inline_content().size()) == delivery.content_bytes();
   if (!is_inline && !report.attempt.is_damaged && MayNotify(delivery, report.attempt, context)) {
-    ReadHead(std::move(work), std::move(report), std::move(context));
+    ReadHead(std::move(work), std::move(report), std::move(options), std::move(context));
     return;
   }
   const ContentHead content{.bytes = delivery.inline_content(), .is_complete = is_inline};
   Record(work, report, content, context);
 }
 
-void Settler::ReadHead(WorkPtr work, AttemptReport report, SettleContext context) {
+void Settler::ReadHead(WorkPtr work, AttemptReport report, std::shared_ptr<const Options> options,
+                       SettleContext context) {
   auto head = std::make_shared<Head>();
   head->work = std::move(work);
   head->report = std::move(report);
+  head->options = std::move(options);
   head->context = std::move(context);
   const spool::v1::LeasedDelivery& delivery = head->work->delivery;
   const bool wants_all = delivery.envelope().dsn_return() == mail::v1::DSN_RETURN_FULL &&
@@ -105,7 +118,7 @@ void Settler::Send(const WorkPtr& work, const spool::v1::Settlement& settlement,
   auto kept = std::make_shared<spool::v1::Settlement>(settlement);
   *kept->mutable_token() = token_of_(*work);
   spool::v1::Settlement sent = *kept;
-  spool_.Settle(std::move(sent), clock_.Now() + options_.record_time_max,
+  spool_.Settle(std::move(sent), clock_.Now() + options()->record_time_max,
                 [this, work, kept, tries](const absl::StatusOr<spool::v1::SettleOutcome>& outcome) {
                   OnRecorded(work, kept, tries, outcome);
                 });

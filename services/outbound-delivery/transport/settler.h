@@ -6,7 +6,9 @@
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/functional/any_invocable.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
 #include "services/common/routing/domain_classes.h"
@@ -33,9 +35,11 @@ struct AttemptReport {
 // Thread-safe.
 class Settler {
  public:
+  // Of a configuration, immutable.
   struct Options {
     std::string host_name;
-    absl::Duration round;  // delivery.processing_interval (DL-8)
+    std::shared_ptr<const routing::DomainClasses> classes;  // not null
+    absl::Duration round;                                   // delivery.processing_interval (DL-8)
     // How long the spool's client tries to record an outcome, the store being away or not.
     absl::Duration record_time_max = absl::Minutes(15);
   };
@@ -45,8 +49,11 @@ class Settler {
   using OnDone = std::function<void(const WorkPtr&)>;
 
   // What it is built on outlives it and its callbacks, which may come until `spool` is gone.
-  Settler(Options options, spool::Spool& spool, const routing::DomainClasses& classes,
-          Metrics& metrics, const base::Clock& clock, TokenOf token_of, OnDone on_done);
+  Settler(std::shared_ptr<const Options> options, spool::Spool& spool, Metrics& metrics,
+          const base::Clock& clock, TokenOf token_of, OnDone on_done);
+
+  // For what is settled from now on.
+  void SetOptions(std::shared_ptr<const Options> options);
 
   // Notifications that are due are stored in the same commit. Returns at once; `on_done` is called
   // once, on any thread, perhaps before this returns.
@@ -56,7 +63,8 @@ class Settler {
   // Content read for a notification.
   struct Head;
 
-  void ReadHead(WorkPtr work, AttemptReport report, SettleContext context);
+  void ReadHead(WorkPtr work, AttemptReport report, std::shared_ptr<const Options> options,
+                SettleContext context);
   void ReadOn(const std::shared_ptr<Head>& head);
   void Record(const WorkPtr& work, const AttemptReport& report, const ContentHead& content,
               const SettleContext& context);
@@ -68,13 +76,15 @@ class Settler {
   void Log(const Work& work, const AttemptReport& report, const SettlementPlan& plan,
            absl::Time now);
 
-  const Options options_;
+  std::shared_ptr<const Options> options() const;
+
   spool::Spool& spool_;
-  const routing::DomainClasses& classes_;
   Metrics& metrics_;
   const base::Clock& clock_;
   const TokenOf token_of_;
   const OnDone on_done_;
+  mutable absl::Mutex mu_;
+  std::shared_ptr<const Options> options_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace turnpike::delivery

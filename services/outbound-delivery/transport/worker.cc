@@ -101,27 +101,20 @@ class Worker::Ticker : public std::enable_shared_from_this<Worker::Ticker> {
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-Worker::Worker(Options options, const Environment& environment)
-    : options_(std::move(options)),
+Worker::Worker(std::shared_ptr<const Settings> settings, const Environment& environment)
+    : environment_(environment),
       spool_(*environment.spool),
-      routes_(*environment.routes),
       threads_(*environment.threads),
       metrics_(*environment.metrics),
       clock_(*environment.clock),
-      suspended_(environment.suspended),
       settler_(
-          options_.settler, spool_, *environment.classes, metrics_, clock_,
+          settings->settler, spool_, metrics_, clock_,
           [this](const Work& work) { return TokenOf(work); },
           [this](const WorkPtr& work) { OnSettled(work); }),
-      session_environment_{.options = options_.session,
-                           .owner = this,
-                           .connector = environment.connector,
-                           .spool = environment.spool,
-                           .slots = environment.slots,
-                           .metrics = environment.metrics,
-                           .clock = environment.clock},
-      dispatcher_(options_.dispatcher),
-      rounds_(options_.round, clock_.Now()),
+      settings_(std::move(settings)),
+      session_environment_(MakeSessionEnvironment(*settings_)),
+      dispatcher_(settings_->options.dispatcher),
+      rounds_(settings_->options.round, clock_.Now()),
       reopen_delay_(kReopenDelayMin),
       ticker_(std::make_shared<Ticker>(this, threads_.context(0))) {}
 
@@ -136,9 +129,70 @@ bool Worker::is_connected() const {
   return lease_ != nullptr && clock_.Now() - opened_time_ > kGoodStreamTime;
 }
 
-bool Worker::is_draining() const {
+bool Worker::has_ended(uint64_t revision) const {
   absl::MutexLock lock(&mu_);
-  return is_draining_;
+  return is_draining_ || revision != settings_->revision;
+}
+
+// --- Settings ---
+
+std::shared_ptr<const Session::Environment> Worker::MakeSessionEnvironment(
+    const Settings& settings) {
+  return std::make_shared<const Session::Environment>(
+      Session::Environment{.options = settings.options.session,
+                           .owner = this,
+                           .connector = settings.connector,
+                           .spool = environment_.spool,
+                           .slots = environment_.slots,
+                           .metrics = environment_.metrics,
+                           .clock = environment_.clock});
+}
+
+std::shared_ptr<const Worker::Settings> Worker::settings() const {
+  absl::MutexLock lock(&mu_);
+  return settings_;
+}
+
+void Worker::Reconfigure(std::shared_ptr<const Settings> settings) {
+  settler_.SetOptions(settings->settler);
+  Actions actions;
+  std::vector<WorkPtr> unfinished;
+  {
+    absl::MutexLock lock(&mu_);
+    const Options& options = settings->options;
+    for (WorkPtr& work : dispatcher_.Restart(options.dispatcher, &actions)) {
+      if (work->so_far.outcomes.empty()) {
+        HandBack(work);
+      } else {
+        unfinished.push_back(std::move(work));
+      }
+    }
+    actions.wake = dispatcher_.IdleSessions();  // so that they end
+    if (rounds_.interval() != options.round) {
+      rounds_ = Rounds(options.round, clock_.Now());
+      PauseChanges changes;
+      pauses_.EndRoundWait(&changes);
+      Absorb(std::move(changes));
+    }
+    if (settings_->options.leases_per_queue_max != options.leases_per_queue_max) {
+      reopens_when_idle_ = true;
+    }
+    session_environment_ = MakeSessionEnvironment(*settings);
+    settings_ = std::move(settings);
+    Absorb(&actions);
+  }
+  for (const WorkPtr& work : unfinished) SettleUnfinished(work);
+  Perform(std::move(actions));
+}
+
+void Worker::ReopenLease(absl::Time now) {
+  reopens_when_idle_ = false;
+  lease_commands_.clear();
+  ended_lease_ = std::move(lease_);
+  lease_ = nullptr;
+  credit_ = 0;
+  ++stream_number_;  // what the old one still reports goes back to the store with its end
+  reopen_time_ = now;
 }
 
 // --- The lease stream ---
@@ -148,11 +202,16 @@ void Worker::Tick() {
   Actions actions;
   bool opens = false;
   bool sweeps = false;
+  bool has_gateways = false;
   std::shared_ptr<spool::LeaseStream> ended;
   {
     absl::MutexLock lock(&mu_);
+    if (reopens_when_idle_ && lease_ != nullptr && works_.empty() && !is_draining_) {
+      ReopenLease(now);
+    }
     ended = std::move(ended_lease_);
     opens = lease_ == nullptr && !is_draining_ && now >= reopen_time_;
+    has_gateways = settings_->options.has_gateways;
     if (is_store_away_ && lease_ != nullptr && now - opened_time_ > kGoodStreamTime) {
       is_store_away_ = false;
       TURNPIKE_LOG(kInfo, "spool-store is back");
@@ -176,8 +235,8 @@ void Worker::Tick() {
   ended.reset();
   if (opens) OpenLease();
   if (sweeps) RenewLeases(now);
-  if (sweeps && suspended_ != nullptr) {
-    suspended_->Refresh(
+  if (sweeps && has_gateways) {
+    environment_.suspended->Refresh(
         [this](const std::vector<spool::v1::QueueName>& queues) { SetSuspended(queues); });
   }
   Perform(std::move(actions));
@@ -185,12 +244,13 @@ void Worker::Tick() {
 
 void Worker::OpenLease() {
   spool::v1::LeaseOpen open;
-  open.set_worker(options_.name);
-  *open.mutable_lease_duration() = ToProto(options_.lease_duration);
-  open.mutable_due()->set_deliveries_per_queue_max(options_.leases_per_queue_max);
   uint64_t number;
   {
     absl::MutexLock lock(&mu_);
+    const Options& options = settings_->options;
+    open.set_worker(options.name);
+    *open.mutable_lease_duration() = ToProto(options.lease_duration);
+    open.mutable_due()->set_deliveries_per_queue_max(options.leases_per_queue_max);
     for (spool::v1::QueueName& queue : pauses_.All()) {
       *open.mutable_due()->add_paused() = std::move(queue);
     }
@@ -274,10 +334,11 @@ void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions
   work->leased_time = now;
   work->renewed_time = now;
   work->delivery = std::move(delivery);
-  work->retry = routes_.default_retry();
+  const RouteTable& routes = *settings_->routes;
+  work->retry = routes.default_retry();
   const spool::v1::QueueName& queue = work->delivery.queue();
   smtp::ReplyOr<RoutePlan> plan =
-      routes_.PlanFor(queue, work->delivery.route(), SenderOf(work->delivery));
+      routes.PlanFor(queue, work->delivery.route(), SenderOf(work->delivery));
   if (plan.ok()) work->retry = plan->retry;
   if (plan.ok() && RequiresTls(work->delivery, *plan)) plan = plan->RequiringTls();
   const bool is_early = plan.ok() && plan->kind != RoutePlan::Kind::kLocal &&
@@ -456,7 +517,7 @@ void Worker::RenewLeases(absl::Time now) {
     if (lease_ == nullptr) return;
     lease = lease_;
     for (auto& [id, work] : works_) {
-      if (now - work->renewed_time < options_.lease_duration / 3) continue;
+      if (now - work->renewed_time < settings_->options.lease_duration / 3) continue;
       work->renewed_time = now;
       tokens.push_back(work->token);
     }
@@ -466,9 +527,10 @@ void Worker::RenewLeases(absl::Time now) {
 
 int Worker::TakeCredit() {
   if (lease_ == nullptr || is_draining_) return 0;
-  const int64_t missing = options_.leases_max - static_cast<int64_t>(works_.size()) - credit_;
+  const int64_t leases_max = settings_->options.leases_max;
+  const int64_t missing = leases_max - static_cast<int64_t>(works_.size()) - credit_;
   // Many at once are cheaper, as long as the store has enough to go on with.
-  const int64_t worthwhile = std::max<int64_t>(1, options_.leases_max / 64);
+  const int64_t worthwhile = std::max<int64_t>(1, leases_max / 64);
   if (missing < worthwhile && !works_.empty()) return 0;
   if (missing <= 0) return 0;
   credit_ += missing;
@@ -515,11 +577,11 @@ void Worker::Requeue(SessionId session, const WorkPtr& work) {
   {
     absl::MutexLock lock(&mu_);
     // Without a lease there is nothing to send any more; the store leases it to somebody again.
-    is_given_up = lease_ == nullptr || is_draining_;
+    is_given_up = IsGivenUp(work->revision);
     if (!is_given_up) {
       dispatcher_.Requeue(session, work, &actions);
     } else if (work->so_far.outcomes.empty()) {
-      works_.erase(work->id());
+      HandBack(work);
     }
     Absorb(&actions);
   }
@@ -542,12 +604,17 @@ bool Worker::AskFurtherHost(const WorkPtr& work, const AttemptReport& report) {
   RoutePlan further = plan;
   further.avoided_hosts.push_back(report.host_name);
   Actions actions;
+  bool is_given_up = false;
   {
     absl::MutexLock lock(&mu_);
-    if (lease_ == nullptr || is_draining_) return false;
     work->so_far = report.attempt;
-    dispatcher_.Add(work, further, clock_.Now(), &actions);
+    is_given_up = IsGivenUp(plan.revision);
+    if (!is_given_up) dispatcher_.Add(work, further, clock_.Now(), &actions);
     Absorb(&actions);
+  }
+  if (is_given_up) {
+    SettleUnfinished(work);
+    return true;
   }
   metrics_.further_hosts->Increment();
   Perform(std::move(actions));
@@ -579,11 +646,12 @@ void Worker::OnSessionEnded(SessionId session, const std::optional<Failure>& fai
 void Worker::Perform(Actions actions) {
   if (actions.tells_lease_stream) TellLeaseStream();
   for (Actions::Open& open : actions.open) {
-    auto session =
-        std::make_shared<Session>(open.session, std::move(open.plan), std::move(open.limit_key),
-                                  session_environment_, threads_.Next());
+    std::shared_ptr<Session> session;
     {
       absl::MutexLock lock(&mu_);
+      session =
+          std::make_shared<Session>(open.session, std::move(open.plan), std::move(open.limit_key),
+                                    session_environment_, threads_.Next());
       sessions_[open.session] = session;
     }
     session->Start();

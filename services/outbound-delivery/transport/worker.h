@@ -43,30 +43,42 @@ class Worker : public SessionOwner {
     int leases_max = 2000;
     // Of one queue, so that a slow one cannot take all.
     int leases_per_queue_max = 250;
-    absl::Duration round;  // delivery.processing_interval; zero: none (DL-8)
+    absl::Duration round;       // delivery.processing_interval; zero: none (DL-8)
+    bool has_gateways = false;  // which may be suspended
     Dispatcher::Options dispatcher;
     Session::Options session;
-    Settler::Options settler;
+  };
+  // What a configuration makes of the worker. Immutable; another configuration has others.
+  struct Settings {
+    uint64_t revision = 0;  // of the routes' plans, and of the connector
+    Options options;
+    std::shared_ptr<const Settler::Options> settler;
+    std::shared_ptr<const RouteTable> routes;
+    std::shared_ptr<Resolver> resolver;
+    std::shared_ptr<Connector> connector;
   };
   // What a worker is built on; outlives it.
   struct Environment {
     spool::Spool* spool;
     spool::Slots* slots;
-    const RouteTable* routes;
-    Connector* connector;
-    SuspendedGateways* suspended;  // null: there are no gateways
-    const routing::DomainClasses* classes;
+    SuspendedGateways* suspended;
     net::IoThreads* threads;
     Metrics* metrics;
     const base::Clock* clock;
   };
 
-  Worker(Options options, const Environment& environment);
+  Worker(std::shared_ptr<const Settings> settings, const Environment& environment);
   // After Drain, and after `spool`'s callbacks and the threads have ended, if sessions were left.
   ~Worker() override;
 
   // Begins to lease.
   void Start();
+  // Works by other settings, of another revision (PL-31). What is on a connection is finished as it
+  // was begun; the connection carries nothing else then. What waits is handed back, and leased
+  // again. How much one queue may have (leases_per_queue_max) is told the store when nothing is
+  // under lease; the worker's name and the lease's duration stay as they were.
+  void Reconfigure(std::shared_ptr<const Settings> settings);
+  std::shared_ptr<const Settings> settings() const;
   // The gateways' queues that nothing may be sent of for now (DQ-61); replaces the last list.
   void SetSuspended(const std::vector<spool::v1::QueueName>& queues);
   // True while the store gives us work.
@@ -88,7 +100,7 @@ class Worker : public SessionOwner {
   void OnAttempt(const WorkPtr& work, AttemptReport report) override;
   void OnSessionFailed(SessionId session, const Failure& failure) override;
   void OnSessionEnded(SessionId session, const std::optional<Failure>& failure) override;
-  bool is_draining() const override;
+  bool has_ended(uint64_t revision) const override;
 
  private:
   class LeaseHandler;
@@ -112,6 +124,8 @@ class Worker : public SessionOwner {
   void ForgetLeases(uint64_t stream, absl::Time now, const absl::Status& status,
                     std::vector<WorkPtr>* unfinished);
   void RenewLeases(absl::Time now);
+  // Ends the stream, so that the next Tick opens one anew. Only while nothing is under lease.
+  void ReopenLease(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Carries out what a call of the dispatcher wants. `Absorb` under the same lock as that call.
   void Absorb(Actions* actions) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Absorb(PauseChanges changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -136,17 +150,22 @@ class Worker : public SessionOwner {
   bool IsIdle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return works_.empty(); }
   bool HasNoSessions() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return sessions_.empty(); }
 
-  const Options options_;
+  std::shared_ptr<const Session::Environment> MakeSessionEnvironment(const Settings& settings);
+  // Whether mail that goes by plans of this revision is given up: another session cannot have it.
+  bool IsGivenUp(uint64_t revision) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return lease_ == nullptr || is_draining_ || revision != settings_->revision;
+  }
+
+  const Environment environment_;
   spool::Spool& spool_;
-  const RouteTable& routes_;
   net::IoThreads& threads_;
   Metrics& metrics_;
   const base::Clock& clock_;
-  SuspendedGateways* const suspended_;
   Settler settler_;
-  const Session::Environment session_environment_;
 
   mutable absl::Mutex mu_;
+  std::shared_ptr<const Settings> settings_ ABSL_GUARDED_BY(mu_);
+  std::shared_ptr<const Session::Environment> session_environment_ ABSL_GUARDED_BY(mu_);
   Dispatcher dispatcher_ ABSL_GUARDED_BY(mu_);
   Rounds rounds_ ABSL_GUARDED_BY(mu_);
   Pauses pauses_ ABSL_GUARDED_BY(mu_);
@@ -162,6 +181,7 @@ class Worker : public SessionOwner {
   absl::Time reopen_time_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
   absl::Duration reopen_delay_ ABSL_GUARDED_BY(mu_);
   absl::Time sweep_time_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
+  bool reopens_when_idle_ ABSL_GUARDED_BY(mu_) = false;
   bool is_store_away_ ABSL_GUARDED_BY(mu_) = false;
   bool is_draining_ ABSL_GUARDED_BY(mu_) = false;
   std::shared_ptr<Ticker> ticker_;

@@ -11,7 +11,7 @@ export HOME ?= /root
 .PHONY: help
 help: ## This list
 	@sed --quiet --regexp-extended 's/^([a-z0-9-]+):.*## (.*)/\1 \2/p' Makefile | \
-	  while read -r target text; do printf 'make %-14s %s\n' "$$target" "$$text"; done
+	  while read -r target text; do printf 'make %-16s %s\n' "$$target" "$$text"; done
 
 .PHONY: packages
 packages: ## Install the Debian packages that building needs
@@ -20,6 +20,10 @@ packages: ## Install the Debian packages that building needs
 .PHONY: test-packages
 test-packages: ## Install those that tests, benchmarks and `make run` need too
 	deploy/packages/install.sh build test
+
+.PHONY: cluster-packages
+cluster-packages: ## Install also those that a Kubernetes node needs
+	deploy/packages/install.sh build test cluster
 
 .PHONY: build
 build: packages ## Build everything
@@ -52,6 +56,15 @@ chart-test: test-packages ## The Helm chart, images and monitoring (needs Go 1.2
 .PHONY: images
 images: build ## Container images of the services and turnpikectl as OCI archives, into build/images
 	deploy/images/image.py spool-store auth-service gateway-dequeue smtp-frontend outbound-delivery turnpikectl
+
+.PHONY: apiserver-test
+apiserver-test: cluster-packages ## Every object of the chart, taken by a real API server (needs Go 1.26, to build it once)
+	tests/cluster/build_tools.sh kube-apiserver kubectl helm crds.yaml
+	/usr/bin/python3 -B -m pytest -p no:cacheprovider --quiet tests/cluster/apiserver
+
+.PHONY: cluster-test
+cluster-test: images cluster-packages ## The chart under load on a real Kubernetes node, started here (needs root, and Go 1.26)
+	tests/cluster/run.sh
 
 .PHONY: bench
 bench: test-packages ## Compare with Postfix and measure the rest on this machine; writes build/bench*.json (long)

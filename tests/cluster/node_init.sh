@@ -134,6 +134,8 @@ start open-volumes open_volumes
 start kubelet kubelet --v=1 --config="$ETC/kubelet.yaml" --kubeconfig="$ETC/kubelet.kubeconfig" \
   --hostname-override="$NODE" --node-ip="$NODE_IP"
 start kube-proxy kube-proxy --v=1 --config="$ETC/kube-proxy.yaml" --hostname-override="$NODE"
+start policy-enforcer /usr/bin/python3 -B "$CLUSTER_SOURCE/policy_enforcer.py" \
+  "https://$NODE_IP:6443" "$PKI/ca.crt" "$PKI/admin.crt" "$PKI/admin.key"
 touch "$RUN/started"
 
 # Takes the exit codes of all processes of the node whose parents are gone, and says which of its own

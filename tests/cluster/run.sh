@@ -29,4 +29,4 @@ trap finish EXIT
 [[ -n $(node_pid) ]] || "$CLUSTER_SOURCE/node_up.sh"
 import_images "$images"/*.tar
 in_network env TURNPIKE_CLUSTER="$CLUSTER" /usr/bin/python3 -B -m pytest -p no:cacheprovider \
-  --quiet --junitxml="$CLUSTER/results.xml" "$CLUSTER_SOURCE" "$@"
+  --quiet --junitxml="$CLUSTER/results.xml" "$CLUSTER_SOURCE/scenes" "$@"

@@ -18,7 +18,7 @@ def test_pl_62_workers_from_1_to_4_to_1(installed, report):
     service = "outbound-delivery"
     cluster.scale(service, 1)
     rates = []
-    with mail.Load(rate=40, domain="slow.example") as load:
+    with mail.Load(rate=30, domain="slow.example") as load:
         for workers in (1, 4, 1):
             cluster.scale(service, workers)
             rates.append(throughput(load))

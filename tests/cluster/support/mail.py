@@ -15,7 +15,8 @@ SINKS = FOLDER_OF_LOGS / "sinks.jsonl"
 # Other people's servers, as manifests/dns.yaml and the values name them.
 FAST, SLOW, BRANCH = "172.30.0.11", "172.30.0.12", "172.30.0.13"
 
-_names = itertools.count(1)
+# Names of loads are not used again, also not by the next run on the same volumes.
+_names = (f"load{time.time_ns():x}x{number}x" for number in itertools.count())
 
 Outcome = collections.namedtuple(
     "Outcome", "sent acked arrived lost doubled refused again rejected broken")
@@ -37,7 +38,7 @@ class Load:
     """Mail for one domain, from `with` to `end()`; `settle()` says what became of it."""
 
     def __init__(self, rate, domain="fast.example", to=None, starttls=False, count_max=100_000):
-        self.name = f"load{next(_names)}x"
+        self.name = next(_names)
         self.log = FOLDER_OF_LOGS / f"{self.name}.jsonl"
         words = ["--to", to or f"{service_address()}:25", "--rate", rate, "--domain", domain,
                  "--name", self.name, "--log", self.log, "--count-max", count_max]

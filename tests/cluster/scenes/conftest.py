@@ -11,8 +11,8 @@ import time
 
 import pytest
 
-HERE = pathlib.Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+CLUSTER = pathlib.Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(CLUSTER), str(CLUSTER.parent)]
 from support import cluster, mail  # noqa: E402
 
 COLUMNS = ("seconds", "sent", "acked", "arrived", "lost", "doubled", "refused", "again", "broken")
@@ -52,11 +52,13 @@ def sinks():
 
 @pytest.fixture(scope="session")
 def installed():
-    """The release with values.yaml; the scenes leave it as they found it."""
+    """The release with values.yaml; the scenes leave it as they found it. How long it took."""
+    began = time.monotonic()
     cluster.create_namespace()
     cluster.secret("gateway-passwords", {"ship": "{PLAIN}tide-table\n",
                                          "branch": "{PLAIN}night-train\n"})
     cluster.upgrade(cluster.VALUES)
+    return time.monotonic() - began
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -12,7 +13,7 @@ import tarfile
 import pytest
 from conftest import TOP
 from peers.turnpike import SERVICES
-from trial import Services, answer_to_a_stranger, document, on_loopback
+from trial import Services, answer_to_a_stranger, document, make_certificates, on_loopback
 
 sys.path.insert(0, str(TOP / "deploy/images"))
 import image  # noqa: E402
@@ -88,7 +89,8 @@ def test_pl_60_the_trial_runs_out_of_its_images(own_folder):
     """The five services, each in the root of its image as its user, who may write nowhere but to the
     volume; stopped by SIGTERM they end well."""
     make(own_folder / "archives", *SERVICES)
-    text, moved = on_loopback(document("trial"), "/var/spool/turnpike")
+    text, moved = on_loopback(document("trial"), "/var/spool/turnpike", "/run/secrets/turnpike")
+    make_certificates(own_folder)
     for service in SERVICES:
         root = own_folder / service
         Image(own_folder / "archives" / f"{service}.tar").unpack(root)
@@ -96,6 +98,12 @@ def test_pl_60_the_trial_runs_out_of_its_images(own_folder):
         (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         (root / "etc/turnpike/turnpike.yaml").write_text(text)
+        secrets = root / "run/secrets/turnpike"
+        shutil.copytree(own_folder / "services" / service, secrets / "services" / service)
+        (secrets / "canary").mkdir()
+        (secrets / "canary/verifier").write_text("{PLAIN}a word for the canary alone")
+        for path in secrets.rglob("*"):
+            os.chown(path, image.USER, image.GROUP)
     volume = own_folder / "spool-store/var/spool/turnpike"
     volume.mkdir(parents=True)
     os.chown(volume, image.USER, image.GROUP)

@@ -1,20 +1,23 @@
 """The chart's renders as files, and its configuration on loopback."""
 
+import functools
 import pathlib
 import re
+import subprocess
 
 import yaml
 from peers.process import Process, free_port, wait_for
 from peers.smtp import Client
-from peers.turnpike import SERVICES
+from peers.turnpike import SERVICES, binary
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 
 
+@functools.lru_cache
 def objects(name):
     """The objects that a value set makes."""
-    return [document for document in yaml.safe_load_all((GOLDEN / f"{name}.yaml").read_text())
-            if document]
+    text = (GOLDEN / f"{name}.yaml").read_text()
+    return [document for document in yaml.load_all(text, Loader=yaml.CSafeLoader) if document]
 
 
 def document(name):
@@ -24,14 +27,31 @@ def document(name):
     return one["data"]["turnpike.yaml"]
 
 
-def on_loopback(text, spool):
-    """The document with other addresses, and the store in another folder; {its port: the new one}."""
+def make_certificates(folder):
+    """What the pods' first containers make, for names on loopback: services/NAME/ in `folder`."""
+    authority = folder / "authority"
+    authority.mkdir()
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=trial",
+                    "-keyout", authority / "tls.key", "-out", authority / "tls.crt"],
+                   check=True, capture_output=True)
+    for name in (*SERVICES, "turnpikectl"):
+        subprocess.run([binary("turnpikectl"), "certificate", "issue", name, "localhost",
+                        "--authority", authority, "--directory", folder / "services"],
+                       check=True, capture_output=True)
+
+
+def on_loopback(text, spool, secrets):
+    """The document with other addresses, and the store and the Secrets in other folders; {its port:
+    the new one}."""
     moved = {}
     for port in sorted(set(re.findall(r":(\d{4,5})\b", text))):
         moved[port] = str(free_port())
         text = re.sub(rf"(listen: )0\.0\.0\.0:{port}\b", rf"\g<1>127.0.0.1:{moved[port]}", text)
         text = re.sub(rf"dns:///[a-z-]+:{port}\b", f"dns:///localhost:{moved[port]}", text)
-    settings = yaml.safe_load(text.replace("/var/spool/turnpike", str(spool)))
+    settings = yaml.safe_load(text.replace("/var/spool/turnpike", str(spool))
+                              .replace("/run/secrets/turnpike", str(secrets)))
+    settings["services"]["drain_delay"] = "0s"
     settings.setdefault("spool", {})["free_bytes_min"] = "1MiB"
     return yaml.safe_dump(settings), moved
 

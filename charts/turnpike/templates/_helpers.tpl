@@ -46,7 +46,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{/* How many pods there are at least; of {root, key}. */}}
 {{- define "turnpike.replicasMin" -}}
 {{- $values := index .root.Values .key }}
-{{- if and $values.autoscaling $values.autoscaling.enabled }}
+{{- if hasKey $values "shards" }}
+{{- $values.shards | int }}
+{{- else if ne $values.autoscaling.mode "none" }}
 {{- $values.autoscaling.minReplicas | int }}
 {{- else if kindIs "invalid" $values.replicas }}1
 {{- else }}
@@ -58,7 +60,58 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
 {{- define "turnpike.image" -}}
 {{- $image := .root.Values.image }}
 {{- with .root.Values.global.imageRegistry }}{{ . }}/{{ end -}}
-{{ $image.repository }}/{{ .name }}:{{ $image.tag | default .root.Chart.AppVersion }}
+{{ $image.repository }}/{{ .name }}
+{{- with index $image.digests .name }}@{{ . }}{{ else }}:{{ $image.tag | default .root.Chart.AppVersion }}{{ end }}
+{{- end }}
+
+{{/* The Secrets of the registry, as a field of a pod. */}}
+{{- define "turnpike.pullSecrets" -}}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+The target of shard N by a name that outlives its pods; of {root, shard}. The namespace is in it because
+a certificate's `*.` must have two labels after it.
+*/}}
+{{- define "turnpike.shardTarget" -}}
+{{- $name := printf "%s-spool-store" (include "turnpike.fullname" .root) -}}
+dns:///{{ $name }}-{{ .shard }}.{{ $name }}.{{ .root.Release.Namespace }}.svc:7101
+{{- end }}
+
+{{/* The gateways that the canary and `helm test` use, by the purpose. */}}
+{{- define "turnpike.canaryDomains" -}}
+test: helm-test.{{ .Values.canary.domain }}
+{{- if .Values.canary.deployment.enabled }}
+watch: canary.{{ .Values.canary.domain }}
+{{- end }}
+{{- end }}
+
+{{/* The name of an enabled listener with the role and a port in the Service, or nothing; of {root, role}. */}}
+{{- define "turnpike.listenerOf" -}}
+{{- $found := "" }}
+{{- range $name, $listener := .root.Values.smtpFrontend.listeners }}
+{{- $proxied := dig "proxyProtocol" "enabled" false $listener }}
+{{- if and (not $found) $listener.enabled $listener.port (eq (default "" $listener.role) $.role) (not $proxied) }}
+{{- $found = $name }}
+{{- end }}
+{{- end }}
+{{- $found }}
+{{- end }}
+
+{{/* Whether spool-store answers KEDA itself: yes, or nothing. */}}
+{{- define "turnpike.hasScaler" -}}
+{{- $scaling := .Values.outboundDelivery.autoscaling }}
+{{- if and (eq $scaling.mode "keda") (eq $scaling.keda.trigger "external") }}yes{{ end }}
+{{- end }}
+
+{{/* Whether the chart tries the gateway by itself: yes, or nothing. */}}
+{{- define "turnpike.hasCanary" -}}
+{{- if and .Values.canary.enabled (include "turnpike.listenerOf" (dict "root" . "role" "smtp")) }}yes{{ end }}
 {{- end }}
 
 {{- define "turnpike.hostname" -}}

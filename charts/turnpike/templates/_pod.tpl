@@ -14,8 +14,12 @@ metadata:
     {{- toYaml . | nindent 4 }}
     {{- end }}
   annotations:
-    # The services read their configuration when they start.
-    checksum/config: {{ include "turnpike.document" .root | sha256sum }}
+    # Of what is read only at the start; the rest of the configuration is taken up while running.
+    checksum/config: {{ include "turnpike.restartChecksum" (dict "root" .root "key" .key) }}
+    {{- if .root.Values.monitoring.scrapeAnnotations }}
+    prometheus.io/scrape: "true"
+    prometheus.io/port: {{ .service.metrics | quote }}
+    {{- end }}
     {{- with $values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -25,11 +29,8 @@ spec:
   {{- with $values.serviceAccountName }}
   serviceAccountName: {{ . }}
   {{- end }}
-  {{- with .root.Values.global.imagePullSecrets }}
-  imagePullSecrets:
-    {{- range . }}
-    - name: {{ . }}
-    {{- end }}
+  {{- with include "turnpike.pullSecrets" .root | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
   {{- with $values.priorityClassName }}
   priorityClassName: {{ . }}
@@ -49,7 +50,7 @@ spec:
   affinity:
     {{- toYaml . | nindent 4 }}
   {{- end }}
-  {{- if and $values.spreadOver (ne .key "spoolStore") }}
+  {{- if $values.spreadOver }}
   topologySpreadConstraints:
     {{- range $values.spreadOver }}
     - maxSkew: 1
@@ -58,11 +59,16 @@ spec:
       labelSelector:
         matchLabels:
           {{- include "turnpike.selectorLabels" $labels | nindent 10 }}
+      {{- if ne $.key "spoolStore" }}
       matchLabelKeys: [pod-template-hash]
+      {{- end }}
     {{- end }}
   {{- end }}
   initContainers:
-    {{- include "turnpike.checkContainer" (dict "root" .root) | nindent 4 }}
+    {{- with include "turnpike.tlsContainer" (dict "root" .root "name" .service.name) }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- include "turnpike.checkContainer" . | nindent 4 }}
   containers:
     - name: {{ .service.name }}
       image: {{ include "turnpike.image" (dict "root" .root "name" .service.name) }}
@@ -75,6 +81,9 @@ spec:
       ports:
         - {name: grpc, containerPort: {{ .service.grpc }}}
         - {name: metrics, containerPort: {{ .service.metrics }}}
+        {{- if and (eq .key "spoolStore") (include "turnpike.hasScaler" .root) }}
+        - {name: scaler, containerPort: 7111}
+        {{- end }}
         {{- if eq .key "smtpFrontend" }}
         {{- range $name, $listener := .root.Values.smtpFrontend.listeners }}
         {{- if $listener.enabled }}
@@ -93,30 +102,39 @@ spec:
         periodSeconds: 3
         timeoutSeconds: 3
         failureThreshold: 2
-      lifecycle:
-        preStop:
-          sleep: {seconds: {{ $values.preStopSeconds }}}
       terminationMessagePolicy: FallbackToLogsOnError
       securityContext:
         {{- include "turnpike.containerSecurity" .root | nindent 8 }}
       resources:
         {{- toYaml $values.resources | nindent 8 }}
       volumeMounts:
-        {{- include "turnpike.configMounts" (dict "root" .root "key" .key "all" false) | nindent 8 }}
+        {{- include "turnpike.configMounts" (dict "root" .root "key" .key) | nindent 8 }}
+        {{- with include "turnpike.tlsMounts" (dict "root" .root "name" .service.name) }}
+        {{- . | nindent 8 }}
+        {{- end }}
+        {{- with $values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
         {{- with .mounts }}
         {{- . | nindent 8 }}
         {{- end }}
   volumes:
-    {{- include "turnpike.configVolumes" (dict "root" .root "configMap" (printf "%s-config" (include "turnpike.fullname" .root))) | nindent 4 }}
+    {{- include "turnpike.configVolumes" (dict "root" .root "key" .key) | nindent 4 }}
+    {{- with include "turnpike.tlsVolumes" (dict "root" .root "name" .service.name) }}
+    {{- . | nindent 4 }}
+    {{- end }}
+    {{- with $values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
     {{- with .volumes }}
     {{- . | nindent 4 }}
     {{- end }}
 {{- end }}
 
-{{/* Seconds from SIGTERM's announcement to SIGKILL; of {root, values}. */}}
+{{/* Seconds from SIGTERM to SIGKILL; of {root, values}. */}}
 {{- define "turnpike.grace" -}}
 {{- if kindIs "invalid" .values.terminationGracePeriodSeconds }}
-{{- add (int .root.Values.drainSeconds) (int .values.preStopSeconds) 15 }}
+{{- add (int .root.Values.drainDelaySeconds) (int .root.Values.drainSeconds) 15 }}
 {{- else }}
 {{- int .values.terminationGracePeriodSeconds }}
 {{- end }}

@@ -41,6 +41,7 @@ addresses to allow.
 {{- $out = append $out (include "turnpike.portOf" (dict "text" .mailbox_server "default" 24)) }}
 {{- end }}
 {{- range $config.gateways }}{{ $out = append $out (default 25 (default dict .etrn).port | toString) }}{{ end }}
+{{- if include "turnpike.hasCanary" . }}{{ $out = append $out "2525" }}{{ end }}
 {{- $smartHosts := list }}
 {{- with $delivery.smart_host }}{{ $smartHosts = append $smartHosts . }}{{ end }}
 {{- range $delivery.routes }}

@@ -21,6 +21,9 @@
 namespace turnpike::config {
 namespace {
 
+constexpr absl::string_view kPlaintext =
+    "is not loopback, and the services would talk to each other in clear; give them certificates "
+    "(`services.tls`), use a loopback address, or permit it with `services.allow_plaintext: true`";
 constexpr uint64_t kMessageBytesMin = uint64_t{64} << 10;
 constexpr uint64_t kMessageBytesMax = uint64_t{2} << 30;
 
@@ -78,22 +81,23 @@ class Validator {
   // ------------------------------------------------------------------------------------ services
 
   void CheckServices() {
-    if (config_.services().allow_plaintext()) return;
+    if (config_.services().allow_plaintext() || config_.services().has_tls()) return;
     CheckPlaintext("services.smtp_frontend", config_.services().smtp_frontend());
     CheckPlaintext("services.auth_service", config_.services().auth_service());
     CheckPlaintext("services.gateway_dequeue", config_.services().gateway_dequeue());
     CheckPlaintext("services.spool_store", config_.services().spool_store());
     CheckPlaintext("services.outbound_delivery", config_.services().outbound_delivery());
+    const std::string& scaler = config_.spool().scaler_listen();
+    if (!scaler.empty() && !IsLoopback(SplitHostPort(scaler).host)) {
+      Error("spool.scaler_listen", kPlaintext);
+    }
   }
 
   // [PL-40]
   void CheckPlaintext(const std::string& path, const v1::ServiceEndpoint& endpoint) {
-    constexpr absl::string_view kText =
-        "is not loopback, and the services would talk to each other in clear; use a loopback "
-        "address, or permit it with `services.allow_plaintext: true`";
-    if (!IsLoopback(SplitHostPort(endpoint.listen()).host)) Error(path + ".listen", kText);
+    if (!IsLoopback(SplitHostPort(endpoint.listen()).host)) Error(path + ".listen", kPlaintext);
     if (IsGiven(path + ".target") && !IsLoopback(TargetHost(endpoint.target()))) {
-      Error(path + ".target", kText);
+      Error(path + ".target", kPlaintext);
     }
   }
 

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/kubernetes/scheme"
 )
 
-var others = []string{"monitoring.coreos.com/"}
+var others = []string{"monitoring.coreos.com/", "cert-manager.io/", "keda.sh/"}
 
 // decodeFile returns how many objects the file has, and an error for each that is not well formed.
 func decodeFile(decoder runtime.Decoder, path string) (int, error) {

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "services/spool-store/client/shard_id.h"
 
 namespace turnpike::spool {
 namespace {
@@ -74,7 +75,7 @@ struct Queue {
 
 class FakeSpool::State {
  public:
-  explicit State(const base::Clock& clock) : clock_(clock) {}
+  State(const base::Clock& clock, uint32_t shard) : clock_(clock), last_id_(FirstIdOf(shard)) {}
 
   // Runs `change` under the lock, then the callbacks that it has queued.
   template <typename Change>
@@ -119,6 +120,7 @@ class FakeSpool::State {
   std::optional<absl::StatusOr<v1::SettleOutcome>> settle_result;
   absl::Status queue_status;
   absl::Status read_status;
+  absl::Status lease_status;
   bool hold_answers = false;
   std::deque<Task> tasks;
   std::deque<Task> held_answers;
@@ -148,7 +150,7 @@ class FakeSpool::State {
   const base::Clock& clock_;
   mutable absl::Mutex mu_;
   bool running_tasks_ ABSL_GUARDED_BY(mu_) = false;
-  uint64_t last_id_ ABSL_GUARDED_BY(mu_) = 0;
+  uint64_t last_id_ ABSL_GUARDED_BY(mu_);
   uint64_t last_fence_ ABSL_GUARDED_BY(mu_) = 0;
 };
 
@@ -569,7 +571,8 @@ class FakeSpool::Reader : public ContentReader {
   size_t offset_ = 0;
 };
 
-FakeSpool::FakeSpool(const base::Clock& clock) : state_(std::make_shared<State>(clock)) {}
+FakeSpool::FakeSpool(const base::Clock& clock, uint32_t shard)
+    : state_(std::make_shared<State>(clock, shard)) {}
 
 FakeSpool::~FakeSpool() {
   ReleaseAnswers();
@@ -601,6 +604,10 @@ void FakeSpool::SetQueueStatus(absl::Status status) {
 
 void FakeSpool::SetReadStatus(absl::Status status) {
   state_->Do([&](State& state) { state.read_status = std::move(status); });
+}
+
+void FakeSpool::SetLeaseStatus(absl::Status status) {
+  state_->Do([&](State& state) { state.lease_status = std::move(status); });
 }
 
 void FakeSpool::HoldAnswers() {
@@ -698,7 +705,10 @@ std::unique_ptr<LeaseStream> FakeSpool::OpenLease(v1::LeaseOpen open,
   for (const v1::QueueName& queue : consumer->open.due().paused()) {
     consumer->paused.insert(QueueKey(queue));
   }
-  state_->Do([&](State& state) { state.consumers.push_back(consumer); });
+  state_->Do([&](State& state) {
+    state.consumers.push_back(consumer);
+    if (!state.lease_status.ok()) state.EndStream(consumer, state.lease_status);
+  });
   return std::make_unique<Stream>(state_, std::move(consumer));
 }
 

@@ -5,6 +5,7 @@
 #define TURNPIKE_SERVICES_SPOOL_STORE_CLIENT_FAKE_SPOOL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,8 +25,8 @@ namespace turnpike::spool {
 // Thread-safe.
 class FakeSpool : public Spool {
  public:
-  // `clock` must outlive the spool and its lease streams.
-  explicit FakeSpool(const base::Clock& clock = base::Clock::System());
+  // `clock` must outlive the spool and its lease streams. `shard`: the one that ids name.
+  explicit FakeSpool(const base::Clock& clock = base::Clock::System(), uint32_t shard = 0);
   ~FakeSpool() override;
 
   // Hands out what has become due, and takes back leases that have run out.
@@ -42,6 +43,8 @@ class FakeSpool : public Spool {
   // What ReleaseQueue, GetQueue and ReadContent answer from now on; OK means that they work.
   void SetQueueStatus(absl::Status status);
   void SetReadStatus(absl::Status status);
+  // How lease streams that are opened from now on end at once; OK means that they work.
+  void SetLeaseStatus(absl::Status status);
   // Keeps back the answers of Enqueue and Settle, which do their work all the same, until
   // ReleaseAnswers; a caller whose process dies in between does not learn what became of it.
   void HoldAnswers();

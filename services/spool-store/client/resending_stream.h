@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "services/common/base/random.h"
 #include "services/common/rpc/client_stream.h"
+#include "services/spool-store/client/not_sent.h"
 
 namespace turnpike::spool {
 
@@ -43,6 +44,9 @@ class ResendingStream
     std::function<Answers(Response&)> parse;
     size_t request_bytes_max = 512 * 1024;  // of one write, about
     size_t pending_bytes_max = 256 << 20;   // of everything that has no answer yet
+    // What has never been written when its stream breaks, or comes while none may be opened, is
+    // answered at once (NotSentError) instead of waiting for the next stream.
+    bool returns_unsent = false;
   };
 
   explicit ResendingStream(Options options) : options_(std::move(options)) {}
@@ -62,6 +66,12 @@ class ResendingStream
     return generation_;
   }
 
+  // Since when an answer is waited for; the infinite future when none is.
+  absl::Time waiting_since() const {
+    absl::MutexLock lock(&mu_);
+    return pending_.empty() ? absl::InfiniteFuture() : waiting_since_;
+  }
+
   // Ends what is over its deadline, and opens a new stream when it is time. Call every 50 ms or so.
   void Tick(absl::Time now);
   // Ends everything with CANCELLED; nothing may be sent afterwards.
@@ -72,6 +82,7 @@ class ResendingStream
     Item item;
     size_t bytes = 0;
     bool fragile = false;
+    bool is_written = false;  // to any stream
     absl::Time deadline;
     std::vector<Done> done;
   };
@@ -111,6 +122,7 @@ class ResendingStream
   absl::flat_hash_map<Key, Pending> pending_ ABSL_GUARDED_BY(mu_);
   absl::btree_set<std::pair<absl::Time, Key>> deadlines_ ABSL_GUARDED_BY(mu_);
   size_t pending_bytes_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Time waiting_since_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
 };
 
 template <typename Request, typename Response, typename Key, typename Item, typename Result>
@@ -120,14 +132,18 @@ void ResendingStream<Request, Response, Key, Item, Result>::Send(Key key, Item i
   absl::Status refused;
   {
     absl::MutexLock lock(&mu_);
+    const bool is_away = stream_ == nullptr && !opening_ && absl::Now() < retry_at_;
     if (shut_down_) {
       refused = absl::CancelledError("the client is shut down");
+    } else if (options_.returns_unsent && is_away) {
+      refused = NotSentError("spool-store is away");
     } else if (auto found = pending_.find(key); found != pending_.end()) {
       found->second.done.push_back(std::move(done));
       return;
     } else if (pending_bytes_ + bytes > options_.pending_bytes_max) {
       refused = absl::UnavailableError("too much waits for an answer of spool-store");
     } else {
+      if (pending_.empty()) waiting_since_ = absl::Now();
       Pending& pending = pending_[key];
       pending.item = std::move(item);
       pending.bytes = bytes;
@@ -204,6 +220,7 @@ bool ResendingStream<Request, Response, Key, Item, Result>::Build(Request& reque
       auto found = pending_.find(*queued.key);
       if (found == pending_.end()) continue;  // over its deadline
       options_.add(found->second.item, request);
+      found->second.is_written = true;
       bytes += found->second.bytes;
     } else {
       queued.once.add(request);
@@ -255,6 +272,7 @@ void ResendingStream<Request, Response, Key, Item, Result>::OnMessage(Response& 
   {
     absl::MutexLock lock(&mu_);
     backoff_ = kBackoffMin;
+    waiting_since_ = absl::Now();
     for (const auto& [key, result] : answers) done.push_back(Take(key));
   }
   for (size_t i = 0; i < answers.size(); ++i) {
@@ -280,6 +298,7 @@ void ResendingStream<Request, Response, Key, Item, Result>::OnClosed(uint64_t ge
                                                                      const absl::Status& status) {
   std::vector<Once> broken;
   std::vector<Done> aborted;
+  std::vector<Done> unsent;
   {
     absl::MutexLock lock(&mu_);
     if (generation_ != generation) return;
@@ -295,9 +314,12 @@ void ResendingStream<Request, Response, Key, Item, Result>::OnClosed(uint64_t ge
     }
     queue_.clear();
     std::vector<Key> fragile;
+    std::vector<Key> unwritten;
     for (auto& [key, pending] : pending_) {
       if (pending.fragile) {
         fragile.push_back(key);
+      } else if (options_.returns_unsent && !pending.is_written) {
+        unwritten.push_back(key);
       } else {
         queue_.push_back({.key = key});
       }
@@ -305,12 +327,17 @@ void ResendingStream<Request, Response, Key, Item, Result>::OnClosed(uint64_t ge
     for (const Key& key : fragile) {
       for (Done& callback : Take(key)) aborted.push_back(std::move(callback));
     }
+    for (const Key& key : unwritten) {
+      for (Done& callback : Take(key)) unsent.push_back(std::move(callback));
+    }
   }
   const absl::Status aborted_status = absl::AbortedError("the stream to spool-store broke");
   const absl::Status once_status =
       status.code() == absl::StatusCode::kUnavailable ? status : aborted_status;
   for (Once& once : broken) std::move(once.done)(once_status);
   for (Done& callback : aborted) std::move(callback)(Result(aborted_status));
+  const absl::Status unsent_status = NotSentError(status.message());
+  for (Done& callback : unsent) std::move(callback)(Result(unsent_status));
 }
 
 template <typename Request, typename Response, typename Key, typename Item, typename Result>

@@ -21,7 +21,7 @@ namespace {
 
 using Stub = v1::SpoolService::Stub;
 using EnqueueStream = ResendingStream<v1::EnqueueRequest, v1::EnqueueResponse, std::string,
-                                      v1::NewMessage, absl::Status>;
+                                      std::shared_ptr<const v1::NewMessage>, absl::Status>;
 using SettleKey = std::pair<uint64_t, uint64_t>;  // delivery, fence
 using SettleStream = ResendingStream<v1::SettleRequest, v1::SettleResponse, SettleKey,
                                      v1::Settlement, absl::StatusOr<v1::SettleOutcome>>;
@@ -36,17 +36,22 @@ absl::Status ToStatus(const v1::EnqueueResult& result) {
       return absl::ResourceExhaustedError(result.detail());
     case v1::ENQUEUE_OUTCOME_INVALID:
       return absl::InvalidArgumentError(result.detail());
+    case v1::ENQUEUE_OUTCOME_DRAINING:
+      return absl::FailedPreconditionError("the store is being emptied");
     default:  // FAILED, and whatever a newer store may say
       return absl::UnavailableError(result.detail());
   }
 }
 
-std::shared_ptr<EnqueueStream> MakeEnqueueStream(const std::shared_ptr<Stub>& stub) {
+std::shared_ptr<EnqueueStream> MakeEnqueueStream(const std::shared_ptr<Stub>& stub,
+                                                 bool returns_unsent) {
   return std::make_shared<EnqueueStream>(EnqueueStream::Options{
       .start = [stub](grpc::ClientContext* context,
                       auto* reactor) { stub->async()->Enqueue(context, reactor); },
-      .add = [](const v1::NewMessage& message,
-                v1::EnqueueRequest& request) { *request.add_items()->mutable_message() = message; },
+      .add =
+          [](const std::shared_ptr<const v1::NewMessage>& message, v1::EnqueueRequest& request) {
+            *request.add_items()->mutable_message() = *message;
+          },
       .parse =
           [](v1::EnqueueResponse& response) {
             EnqueueStream::Answers answers;
@@ -55,7 +60,8 @@ std::shared_ptr<EnqueueStream> MakeEnqueueStream(const std::shared_ptr<Stub>& st
               answers.emplace_back(result.message_id(), ToStatus(result));
             }
             return answers;
-          }});
+          },
+      .returns_unsent = returns_unsent});
 }
 
 std::shared_ptr<SettleStream> MakeSettleStream(const std::shared_ptr<Stub>& stub) {
@@ -80,7 +86,7 @@ class RpcSpoolImpl : public RpcSpool {
  public:
   RpcSpoolImpl(const std::shared_ptr<grpc::Channel>& channel, const Options& options)
       : stub_(v1::SpoolService::NewStub(channel)),
-        enqueue_(MakeEnqueueStream(stub_)),
+        enqueue_(MakeEnqueueStream(stub_, options.returns_unsent)),
         settle_(MakeSettleStream(stub_)),
         content_(stub_, options.piece_timeout),
         ticker_([this] { Tick(); }) {}
@@ -97,15 +103,23 @@ class RpcSpoolImpl : public RpcSpool {
   }
 
   void Enqueue(v1::NewMessage message, absl::Time deadline, EnqueueCallback done) override {
-    const std::string id = message.message_id();
-    const bool in_chunks = message.inline_content().empty() && message.content_bytes() > 0;
+    EnqueueShared(std::make_shared<const v1::NewMessage>(std::move(message)), deadline,
+                  std::move(done));
+  }
+
+  void EnqueueShared(std::shared_ptr<const v1::NewMessage> message, absl::Time deadline,
+                     EnqueueCallback done) override {
+    const std::string id = message->message_id();
+    const bool in_chunks = message->inline_content().empty() && message->content_bytes() > 0;
     if (in_chunks && !EndUpload(id)) {
       std::move(done)(absl::AbortedError("the message's content was lost"));
       return;
     }
-    const size_t bytes = message.ByteSizeLong();
+    const size_t bytes = message->ByteSizeLong();
     enqueue_->Send(id, std::move(message), bytes, in_chunks, deadline, std::move(done));
   }
+
+  absl::Time waiting_since() const override { return enqueue_->waiting_since(); }
 
   void AppendContent(absl::string_view message_id, int64_t offset, std::string data,
                      EnqueueCallback done) override {

@@ -22,12 +22,21 @@ class RpcSpool : public Spool {
  public:
   struct Options {
     absl::Duration piece_timeout = absl::Minutes(1);  // of each piece that ReadContent reads
+    // Enqueue answers NotSentError (not_sent.h) for a message that the store cannot have seen,
+    // instead of waiting for it: for one of several stores.
+    bool returns_unsent = false;
   };
   static std::unique_ptr<RpcSpool> Create(std::shared_ptr<grpc::Channel> channel,
                                           const Options& options);
   static std::unique_ptr<RpcSpool> Create(std::shared_ptr<grpc::Channel> channel) {
     return Create(std::move(channel), Options());
   }
+
+  // Enqueue of a message that its caller keeps.
+  virtual void EnqueueShared(std::shared_ptr<const v1::NewMessage> message, absl::Time deadline,
+                             EnqueueCallback done) = 0;
+  // Since when Enqueue waits for an answer without getting any; the infinite future: it does not.
+  virtual absl::Time waiting_since() const = 0;
 };
 
 }  // namespace turnpike::spool

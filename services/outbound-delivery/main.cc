@@ -6,13 +6,10 @@
 #include "grpcpp/impl/codegen/service_type.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/process/service_main.h"
-#include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
 #include "services/outbound-delivery/engine.h"
 #include "services/outbound-delivery/rpc/delivery_service.h"
-#include "services/spool-store/client/rpc_shared_state.h"
-#include "services/spool-store/client/rpc_slots.h"
-#include "services/spool-store/client/rpc_spool.h"
+#include "services/spool-store/client/stores.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -26,13 +23,12 @@ class OutboundDelivery : public process::Service {
       const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
     auto service = std::make_unique<OutboundDelivery>();
-    const std::shared_ptr<grpc::Channel> channel =
-        rpc::CreateChannel(config.services().spool_store().target(), environment.security);
+    const spool::Stores stores = spool::ConnectToStores(config, environment.security);
     TURNPIKE_ASSIGN_OR_RETURN(service->engine_,
                               Engine::Create(config,
-                                             {.spool = spool::RpcSpool::Create(channel),
-                                              .slots = spool::CreateRpcSlots(channel),
-                                              .shared_state = spool::CreateRpcSharedState(channel)},
+                                             {.spool = spool::CreateSpool(stores),
+                                              .slots = spool::CreateSlots(stores),
+                                              .shared_state = spool::CreateSharedState(stores)},
                                              *environment.registry));
     service->service_ = CreateDeliveryService(service->engine_->worker());
     TURNPIKE_ASSIGN_OR_RETURN(

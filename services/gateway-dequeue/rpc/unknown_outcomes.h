@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/functional/any_invocable.h"
 #include "absl/status/statusor.h"
@@ -22,8 +23,8 @@ class UnknownOutcomes {
   using Callback = absl::AnyInvocable<void(absl::StatusOr<int64_t>)>;
 
   virtual ~UnknownOutcomes() = default;
-  // Errors: UNAVAILABLE and DEADLINE_EXCEEDED, the store is away. `done` runs on a thread of the
-  // implementation's choice.
+  // Errors: UNAVAILABLE and DEADLINE_EXCEEDED, the store is away; of several stores all are, else
+  // those count that answer. `done` runs on a thread of the implementation's choice.
   //
   // Limit: counted among as many deliveries as the store looks at for one page, the oldest ones
   // first; at most 1,000. Sessions offer the oldest first, so those whose outcome is unknown are
@@ -31,9 +32,9 @@ class UnknownOutcomes {
   virtual void Count(const std::string& gateway, absl::Time deadline, Callback done) = 0;
 };
 
-// Asks spool-store over `channel`.
+// Asks the stores at the ends of these channels, at least one.
 std::unique_ptr<UnknownOutcomes> CreateRpcUnknownOutcomes(
-    const std::shared_ptr<grpc::Channel>& channel);
+    const std::vector<std::shared_ptr<grpc::Channel>>& stores);
 
 }  // namespace turnpike::dequeue
 

@@ -152,13 +152,17 @@ class RpcDequeue::Session : public AtrnSession {
 };
 
 RpcDequeue::RpcDequeue(std::shared_ptr<grpc::Channel> channel, const Options& options)
-    : options_(options),
+    : begin_timeout_nanos_(absl::ToInt64Nanoseconds(options.begin_timeout)),
       stub_(std::make_shared<Stub>(Stub{v1::DequeueService::NewStub(std::move(channel))})) {}
 
 RpcDequeue::RpcDequeue(std::shared_ptr<grpc::Channel> channel)
     : RpcDequeue(std::move(channel), Options()) {}
 
 RpcDequeue::~RpcDequeue() = default;
+
+void RpcDequeue::SetBeginTimeout(absl::Duration timeout) {
+  begin_timeout_nanos_ = absl::ToInt64Nanoseconds(timeout);
+}
 
 void RpcDequeue::RequestEtrn(
     v1::RequestEtrnRequest request, absl::Time deadline,
@@ -176,7 +180,8 @@ void RpcDequeue::RequestEtrn(
 std::unique_ptr<AtrnSession> RpcDequeue::RunAtrn(v1::AtrnBegin begin,
                                                  std::shared_ptr<AtrnSession::Handler> handler) {
   auto call = std::make_shared<AtrnCall>(std::move(handler));
-  call->Start(stub_->stub, std::move(begin), absl::Now() + options_.begin_timeout);
+  call->Start(stub_->stub, std::move(begin),
+              absl::Now() + absl::Nanoseconds(begin_timeout_nanos_.load()));
   return std::make_unique<Session>(std::move(call));
 }
 

@@ -2,6 +2,8 @@
 #ifndef TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CLIENT_RPC_DEQUEUE_H_
 #define TURNPIKE_SERVICES_GATEWAY_DEQUEUE_CLIENT_RPC_DEQUEUE_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 
 #include "absl/time/time.h"
@@ -26,6 +28,9 @@ class RpcDequeue : public Dequeue {
   explicit RpcDequeue(std::shared_ptr<grpc::Channel> channel);
   ~RpcDequeue() override;
 
+  // Options::begin_timeout of what is asked from now on.
+  void SetBeginTimeout(absl::Duration timeout);
+
   void RequestEtrn(v1::RequestEtrnRequest request, absl::Time deadline,
                    absl::AnyInvocable<void(absl::StatusOr<v1::RequestEtrnResponse>)> done) override;
   std::unique_ptr<AtrnSession> RunAtrn(v1::AtrnBegin begin,
@@ -34,7 +39,7 @@ class RpcDequeue : public Dequeue {
  private:
   struct Stub;
   class Session;
-  const Options options_;
+  std::atomic<int64_t> begin_timeout_nanos_;
   const std::shared_ptr<Stub> stub_;
 };
 

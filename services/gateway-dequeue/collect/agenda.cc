@@ -1,5 +1,6 @@
 #include "services/gateway-dequeue/collect/agenda.h"
 
+#include <array>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -7,12 +8,15 @@
 #include <map>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
+#include "services/common/base/current.h"
 #include "services/common/base/gate.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/config/files.h"
 #include "services/common/net/io_threads.h"
 #include "services/common/observe/log.h"
 #include "services/common/upstream/connection.h"
@@ -25,7 +29,31 @@
 namespace turnpike::dequeue {
 namespace {
 
-using Entries = std::map<std::string, std::shared_ptr<Entry>>;
+// An entry, and what it was made of.
+struct Made {
+  std::string origin;
+  std::shared_ptr<Entry> entry;
+};
+using Entries = std::map<std::string, Made>;
+
+// All entries of one configuration. Immutable.
+struct Table {
+  std::array<Entries, 2> by_kind;
+
+  const Entries& Of(RunKind kind) const { return by_kind[static_cast<size_t>(kind)]; }
+  Entries& Of(RunKind kind) { return by_kind[static_cast<size_t>(kind)]; }
+};
+
+// Differs when anything that an entry is made of does.
+std::string OriginOf(const config::v1::Collection& collection) {
+  return collection.SerializeAsString();
+}
+std::string OriginOf(const config::v1::UpstreamRequest& request, const std::string& hostname) {
+  const config::FileIdentity file = config::IdentityOf(request.authorities_file());
+  return absl::StrCat(request.SerializeAsString(), "\n", hostname, "\n", file.device, " ",
+                      file.inode, " ", file.bytes, " ", file.modified_seconds, ".",
+                      file.modified_nanoseconds);
+}
 
 }  // namespace
 
@@ -39,66 +67,47 @@ class Agenda::Impl {
 
   ~Impl() { Stop(); }
 
-  absl::Status Add(const config::v1::Collection& collection) {
-    TURNPIKE_ASSIGN_OR_RETURN(Schedule schedule, Schedule::FromConfig(collection.schedule()));
-    Add({.kind = RunKind::kCollection,
-         .name = collection.name(),
-         .host = collection.host(),
-         .port = static_cast<uint16_t>(collection.port()),
-         .schedule = std::move(schedule)},
-        std::make_unique<CollectErrand>(collection.name(), *frontend_));
-    return absl::OkStatus();
-  }
-
-  absl::Status Add(const config::v1::UpstreamRequest& request, const std::string& hostname) {
-    TURNPIKE_ASSIGN_OR_RETURN(Schedule schedule, Schedule::FromConfig(request.schedule()));
-    absl::StatusOr<upstream::Server> server = upstream::Server::Create(
-        request.host(), request.port(), request.tls(), request.authorities_file(),
-        request.has_auth() ? &request.auth() : nullptr);
-    if (!server.ok()) {
-      return absl::Status(server.status().code(), absl::StrCat("request ", request.name(), ": ",
-                                                               server.status().message()));
+  absl::Status Take(const config::v1::Config& config) {
+    const std::shared_ptr<const Table> old = table_.Get();
+    auto fresh = std::make_shared<Table>();
+    for (const config::v1::Collection& collection : config.collections()) {
+      std::string origin = OriginOf(collection);
+      if (Keep(RunKind::kCollection, collection.name(), origin, *old, *fresh)) continue;
+      TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<Entry> entry, Make(collection));
+      fresh->Of(RunKind::kCollection)[collection.name()] = {std::move(origin), std::move(entry)};
     }
-    Add({.kind = RunKind::kRequest,
-         .name = request.name(),
-         .host = request.host(),
-         .port = static_cast<uint16_t>(request.port()),
-         .schedule = std::move(schedule)},
-        std::make_unique<EtrnErrand>(
-            *std::move(server), hostname,
-            std::vector<std::string>(request.domains().begin(), request.domains().end())));
-    return absl::OkStatus();
-  }
-
-  void Begin() {
-    for (const Entries& entries : entries_) {
-      for (const auto& [name, entry] : entries) Spawn(Enter(), Entry::Loop(entry));
+    for (const config::v1::UpstreamRequest& request : config.requests()) {
+      std::string origin = OriginOf(request, config.hostname());
+      if (Keep(RunKind::kRequest, request.name(), origin, *old, *fresh)) continue;
+      TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<Entry> entry, Make(request, config.hostname()));
+      fresh->Of(RunKind::kRequest)[request.name()] = {std::move(origin), std::move(entry)};
     }
+    table_.Set(fresh);
+    Exchange(*old, *fresh);
+    return absl::OkStatus();
   }
 
   void RunNow(RunKind kind, const std::string& name, Callback<ErrandResult> done) {
-    const Entries& entries = EntriesOf(kind);
-    const auto found = entries.find(name);
-    if (found == entries.end()) {
+    const std::shared_ptr<const Table> table = table_.Get();
+    const auto found = table->Of(kind).find(name);
+    if (found == table->Of(kind).end()) {
       return done(absl::NotFoundError(absl::StrCat("no such ", RunKindName(kind))));
     }
     std::shared_ptr<Pass> pass = Enter();
     if (pass == nullptr) return done(ShuttingDown());
-    Spawn(std::move(pass), RunAndTell(found->second, std::move(done)));
+    Spawn(std::move(pass), RunAndTell(found->second.entry, std::move(done)));
   }
 
   void Describe(RunKind kind, Callback<std::vector<v1::RequestState>> done) {
     std::shared_ptr<Pass> pass = Enter();
     if (pass == nullptr) return done(ShuttingDown());
-    Spawn(std::move(pass), DescribeAll(EntriesOf(kind), std::move(done)));
+    Spawn(std::move(pass), DescribeAll(table_.Get()->Of(kind), std::move(done)));
   }
 
   void Drain(absl::Time deadline) {
     gate_.Close();
     asio::post(io_threads_.context(0), [this] {
-      for (const Entries& entries : entries_) {
-        for (const auto& [name, entry] : entries) entry->Stop();
-      }
+      for (const std::shared_ptr<Entry>& entry : AllEntries()) entry->Stop();
     });
     gate_.WaitUntil(deadline);
   }
@@ -109,9 +118,7 @@ class Agenda::Impl {
     gate_.Close();
     io_threads_.Stop();
     io_threads_.Join();
-    for (const Entries& entries : entries_) {
-      for (const auto& [name, entry] : entries) entry->GiveUpLock();
-    }
+    for (const std::shared_ptr<Entry>& entry : AllEntries()) entry->GiveUpLock();
     frontend_ = nullptr;  // its last callbacks post to the context, which is still there
   }
 
@@ -125,12 +132,88 @@ class Agenda::Impl {
     base::Gate& gate;
   };
 
-  const Entries& EntriesOf(RunKind kind) const { return entries_[static_cast<size_t>(kind)]; }
+  static bool Keep(RunKind kind, const std::string& name, const std::string& origin,
+                   const Table& old, Table& fresh) {
+    const auto found = old.Of(kind).find(name);
+    if (found == old.Of(kind).end() || found->second.origin != origin) return false;
+    fresh.Of(kind)[name] = found->second;
+    return true;
+  }
 
-  void Add(Entry::Options options, std::unique_ptr<Errand> errand) {
-    const std::string name = options.name;
-    entries_[static_cast<size_t>(options.kind)][name] = std::make_shared<Entry>(
-        std::move(options), std::move(errand), entry_parts_, io_threads_.context(0).get_executor());
+  absl::StatusOr<std::shared_ptr<Entry>> Make(const config::v1::Collection& collection) {
+    TURNPIKE_ASSIGN_OR_RETURN(Schedule schedule, Schedule::FromConfig(collection.schedule()));
+    return Make({.kind = RunKind::kCollection,
+                 .name = collection.name(),
+                 .host = collection.host(),
+                 .port = static_cast<uint16_t>(collection.port()),
+                 .schedule = std::move(schedule)},
+                std::make_unique<CollectErrand>(collection.name(), *frontend_));
+  }
+
+  absl::StatusOr<std::shared_ptr<Entry>> Make(const config::v1::UpstreamRequest& request,
+                                              const std::string& hostname) {
+    TURNPIKE_ASSIGN_OR_RETURN(Schedule schedule, Schedule::FromConfig(request.schedule()));
+    absl::StatusOr<upstream::Server> server = upstream::Server::Create(
+        request.host(), request.port(), request.tls(), request.authorities_file(),
+        request.has_auth() ? &request.auth() : nullptr);
+    if (!server.ok()) {
+      return absl::Status(server.status().code(), absl::StrCat("request ", request.name(), ": ",
+                                                               server.status().message()));
+    }
+    return Make({.kind = RunKind::kRequest,
+                 .name = request.name(),
+                 .host = request.host(),
+                 .port = static_cast<uint16_t>(request.port()),
+                 .schedule = std::move(schedule)},
+                std::make_unique<EtrnErrand>(
+                    *std::move(server), hostname,
+                    std::vector<std::string>(request.domains().begin(), request.domains().end())));
+  }
+
+  std::shared_ptr<Entry> Make(Entry::Options options, std::unique_ptr<Errand> errand) {
+    return std::make_shared<Entry>(std::move(options), std::move(errand), entry_parts_,
+                                   io_threads_.context(0).get_executor());
+  }
+
+  // Begins what is new, and ends what is gone.
+  void Exchange(const Table& old, const Table& fresh) {
+    for (const RunKind kind : {RunKind::kCollection, RunKind::kRequest}) {
+      for (const auto& [name, made] : fresh.Of(kind)) {
+        if (IsIn(old.Of(kind), name, made)) continue;
+        std::shared_ptr<Pass> pass = Enter();
+        if (pass != nullptr) Spawn(std::move(pass), Entry::Loop(made.entry));
+      }
+      for (const auto& [name, made] : old.Of(kind)) {
+        if (!IsIn(fresh.Of(kind), name, made)) Retire(made.entry);
+      }
+    }
+  }
+
+  static bool IsIn(const Entries& entries, const std::string& name, const Made& made) {
+    const auto found = entries.find(name);
+    return found != entries.end() && found->second.entry == made.entry;
+  }
+
+  void Retire(std::shared_ptr<Entry> entry) {
+    {
+      absl::MutexLock lock(&mu_);
+      std::erase_if(retired_, [](const std::weak_ptr<Entry>& each) { return each.expired(); });
+      retired_.push_back(entry);
+    }
+    asio::post(io_threads_.context(0), [entry = std::move(entry)] { entry->Retire(); });
+  }
+
+  // With those that only end what they are doing.
+  std::vector<std::shared_ptr<Entry>> AllEntries() {
+    std::vector<std::shared_ptr<Entry>> all;
+    for (const Entries& entries : table_.Get()->by_kind) {
+      for (const auto& [name, made] : entries) all.push_back(made.entry);
+    }
+    absl::MutexLock lock(&mu_);
+    for (const std::weak_ptr<Entry>& each : retired_) {
+      if (std::shared_ptr<Entry> entry = each.lock()) all.push_back(std::move(entry));
+    }
+    return all;
   }
 
   // Null: nothing begins any more.
@@ -157,8 +240,8 @@ class Agenda::Impl {
   static asio::awaitable<void> DescribeAll(Entries entries,
                                            Callback<std::vector<v1::RequestState>> done) {
     std::vector<v1::RequestState> states;
-    for (const auto& [name, entry] : entries) {
-      absl::StatusOr<v1::RequestState> state = co_await Entry::Describe(entry);
+    for (const auto& [name, made] : entries) {
+      absl::StatusOr<v1::RequestState> state = co_await Entry::Describe(made.entry);
       if (!state.ok()) {
         done(state.status());
         co_return;
@@ -174,7 +257,10 @@ class Agenda::Impl {
   base::Gate gate_;
   bool is_stopped_ = false;
   net::IoThreads io_threads_;
-  Entries entries_[2];  // by RunKind; with timers of the context, so they go before it
+  // Entries have timers of the context, so they go before it.
+  base::Current<Table> table_{std::make_shared<const Table>()};
+  absl::Mutex mu_;
+  std::vector<std::weak_ptr<Entry>> retired_ ABSL_GUARDED_BY(mu_);
 };
 
 Agenda::Agenda(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -184,15 +270,11 @@ Agenda::~Agenda() = default;
 absl::StatusOr<std::unique_ptr<Agenda>> Agenda::Start(const config::v1::Config& config,
                                                       Parts parts) {
   auto impl = std::make_unique<Impl>(std::move(parts));
-  for (const config::v1::Collection& collection : config.collections()) {
-    TURNPIKE_RETURN_IF_ERROR(impl->Add(collection));
-  }
-  for (const config::v1::UpstreamRequest& request : config.requests()) {
-    TURNPIKE_RETURN_IF_ERROR(impl->Add(request, config.hostname()));
-  }
-  impl->Begin();
+  TURNPIKE_RETURN_IF_ERROR(impl->Take(config));
   return std::unique_ptr<Agenda>(new Agenda(std::move(impl)));
 }
+
+absl::Status Agenda::Reconfigure(const config::v1::Config& config) { return impl_->Take(config); }
 
 void Agenda::RunNow(RunKind kind, const std::string& name, Callback<ErrandResult> done) {
   impl_->RunNow(kind, name, std::move(done));

@@ -45,6 +45,11 @@ class Agenda {
   // After Stop. The shared state has called back into all its calls by now.
   ~Agenda();
 
+  // Goes by `config` from here on. Entries that are as they were go on; others begin anew, by what
+  // is remembered of them. Those that are gone, or were different, end what they are doing. Errors:
+  // as Start's; then nothing has changed. Not after Drain.
+  absl::Status Reconfigure(const config::v1::Config& config);
+
   // Runs one now; NOT_FOUND when there is none of this name, else as Entry::RunNow's errors. The
   // callbacks of both come on the agenda's thread, and not at all once it has stopped.
   void RunNow(RunKind kind, const std::string& name, Callback<ErrandResult> done);

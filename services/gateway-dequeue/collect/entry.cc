@@ -81,13 +81,13 @@ std::optional<absl::Time> Entry::NextRun(const v1::RequestState& state) const {
 // --- When ---
 
 asio::awaitable<void> Entry::Loop(std::shared_ptr<Entry> self) {
-  while (!self->is_stopping_) {
+  while (!self->is_retired_) {
     absl::Duration wait = self->options_.retry_interval;
     const absl::StatusOr<v1::RequestState> state = co_await self->Load();
     if (state.ok()) {
       const absl::Time now = self->parts_.clock.Now();
       const std::optional<absl::Time> next = self->NextRun(*state);
-      if (next.has_value() && *next <= now && !self->is_stopping_) {
+      if (next.has_value() && *next <= now && !self->is_retired_) {
         const absl::StatusOr<std::optional<ErrandResult>> result =
             co_await self->TryRun(/*only_if_due=*/true);
         if (result.ok()) continue;
@@ -95,16 +95,21 @@ asio::awaitable<void> Entry::Loop(std::shared_ptr<Entry> self) {
         wait = std::min(self->options_.poll_interval, next.value_or(absl::InfiniteFuture()) - now);
       }
     }
-    if (self->is_stopping_) co_return;
+    if (self->is_retired_) co_return;
     // A little late rather than early, so that it is due when the timer fires.
     self->timer_.expires_after(absl::ToChronoMilliseconds(wait) + std::chrono::milliseconds(1));
     co_await self->timer_.async_wait(net::kAwait);
   }
 }
 
+void Entry::Retire() {
+  is_retired_ = true;
+  timer_.cancel();
+}
+
 void Entry::Stop() {
   is_stopping_ = true;
-  timer_.cancel();
+  Retire();
   if (is_running_) errand_->Cancel();
 }
 

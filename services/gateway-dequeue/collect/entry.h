@@ -62,6 +62,8 @@ class Entry : public std::enable_shared_from_this<Entry> {
   // The state with the times that follow from it. Errors: of the shared state.
   static asio::awaitable<absl::StatusOr<v1::RequestState>> Describe(std::shared_ptr<Entry> self);
 
+  // Ends Loop after the run in progress: another configuration has no such entry.
+  void Retire();
   // Ends a run in progress, which is then not recorded, and Loop.
   void Stop();
   // When the executor no longer runs: what a run still holds must not be renewed any more.
@@ -88,12 +90,13 @@ class Entry : public std::enable_shared_from_this<Entry> {
   const Options options_;
   const std::unique_ptr<Errand> errand_;
   const Parts& parts_;
-  const std::unique_ptr<RunSeries> series_;
+  const std::shared_ptr<RunSeries> series_;
   const absl::Time start_time_;
   asio::any_io_executor executor_;
   asio::steady_timer timer_;
   std::shared_ptr<SessionLock> lock_;  // during a run
   bool is_running_ = false;
+  bool is_retired_ = false;
   bool is_stopping_ = false;
 };
 

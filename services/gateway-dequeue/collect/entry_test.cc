@@ -171,6 +171,37 @@ TEST_F(EntryTest, NothingRunsWhileTheStateIsAway) {
   EXPECT_TRUE(absl::IsUnavailable(Run(MakeEntry("isp", 1)).status()));
 }
 
+// [PL-31]
+TEST_F(EntryTest, RetiredEntryRecordsTheRunInProgressAndBeginsNoOther) {
+  const std::shared_ptr<Entry> entry = MakeEntry("isp", 1);
+  clock_.Advance(absl::Minutes(2));
+  plan_.time = std::chrono::milliseconds(60);
+  const auto retire = [](std::shared_ptr<Entry> retired) -> asio::awaitable<void> {
+    asio::steady_timer timer(co_await asio::this_coro::executor);
+    timer.expires_after(std::chrono::milliseconds(20));
+    co_await timer.async_wait(net::kAwait);
+    retired->Retire();
+  };
+  net::testing::RunToEnd(context_, Entry::Loop(entry), retire(entry));
+  EXPECT_EQ(plan_.runs, 1);
+  EXPECT_EQ(Describe(MakeEntry("isp", 1)).last_run().messages(), 3);
+}
+
+TEST_F(EntryTest, GaugesGoWithTheLastEntryOfAName) {
+  const auto has_gauges = [this] {
+    for (const auto& family : registry_.Collect()) {
+      if (family.name == "turnpike_dequeue_runs" && !family.metric.empty()) return true;
+    }
+    return false;
+  };
+  std::shared_ptr<Entry> before = MakeEntry("isp", 0);
+  std::shared_ptr<Entry> after = MakeEntry("isp", 0);
+  before = nullptr;
+  EXPECT_TRUE(has_gauges());
+  after = nullptr;
+  EXPECT_FALSE(has_gauges());
+}
+
 TEST_F(EntryTest, StopEndsARunWithoutRecordingIt) {
   plan_.time = std::chrono::minutes(1);
   const std::shared_ptr<Entry> entry = MakeEntry("isp", 0);

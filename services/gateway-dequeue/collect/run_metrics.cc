@@ -47,21 +47,41 @@ RunMetrics::RunMetrics(prometheus::Registry& registry)
   }
 }
 
-std::unique_ptr<RunSeries> RunMetrics::ForName(RunKind kind, absl::string_view name) {
+std::shared_ptr<RunSeries> RunMetrics::ForName(RunKind kind, absl::string_view name) {
   const prometheus::Labels labels{{"kind", std::string(RunKindName(kind))},
                                   {"name", names_.Admit(name)}};
   const bool is_collection = kind == RunKind::kCollection;
   const auto result = [&](const char* value) {
     return prometheus::Labels{{"collection", labels.at("name")}, {"result", value}};
   };
-  return std::unique_ptr<RunSeries>(new RunSeries{
-      .kind = kind,
-      .running = running_.Add(labels),
-      .failures = failures_.Add(labels),
-      .last_success = last_success_.Add(labels),
-      .taken = is_collection ? &messages_.Add(result("taken")) : nullptr,
-      .refused = is_collection ? &messages_.Add(result("refused")) : nullptr,
-  });
+  absl::MutexLock lock(&mu_);
+  if (std::shared_ptr<RunSeries> known = series_[labels].lock()) return known;
+  std::shared_ptr<RunSeries> series(
+      new RunSeries{
+          .kind = kind,
+          .running = running_.Add(labels),
+          .failures = failures_.Add(labels),
+          .last_success = last_success_.Add(labels),
+          .taken = is_collection ? &messages_.Add(result("taken")) : nullptr,
+          .refused = is_collection ? &messages_.Add(result("refused")) : nullptr,
+      },
+      [this, labels](RunSeries* gone) { Forget(labels, gone); });
+  series_[labels] = series;
+  return series;
+}
+
+void RunMetrics::Forget(const prometheus::Labels& labels, RunSeries* series) {
+  {
+    absl::MutexLock lock(&mu_);
+    const auto found = series_.find(labels);
+    if (found->second.expired()) {
+      series_.erase(found);
+      running_.Remove(&series->running);
+      failures_.Remove(&series->failures);
+      last_success_.Remove(&series->last_success);
+    }
+  }
+  delete series;
 }
 
 void RunMetrics::CountRun(RunSeries& series, const v1::Run& run) {

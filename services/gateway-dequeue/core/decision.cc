@@ -40,7 +40,7 @@ EtrnDecision Refuse(Refusal refusal) { return {.refusal = std::move(refusal)}; }
 
 EtrnDecision Unknown() { return Refuse({smtp::kNodeNotAllowed, Result::kUnknownDomain}); }
 
-EtrnDecision ReleaseOne(const Gateway* gateway, const Overrides& overrides,
+EtrnDecision ReleaseOne(const GatewayPointer& gateway, const Overrides& overrides,
                         const v1::Asker& asker) {
   if (gateway == nullptr) return Unknown();
   if (std::optional<Refusal> refusal = CheckEtrn(*gateway, overrides, asker)) {
@@ -60,15 +60,15 @@ EtrnDecision ReleaseSubdomains(const GatewayTable& gateways, const Overrides& ov
   for (const auto& [domain, gateway] : gateways.all()) {
     bool is_above = false;
     bool is_below = false;
-    for (const smtp::DomainName& name : gateway.names) {
+    for (const smtp::DomainName& name : gateway->names) {
       is_above = is_above || suffix.IsSameOrSubdomainOf(name);
       is_below = is_below || name.IsSameOrSubdomainOf(suffix);
     }
     if (!is_above && !is_below) continue;
-    std::optional<Refusal> refusal = CheckEtrn(gateway, overrides, asker);
+    std::optional<Refusal> refusal = CheckEtrn(*gateway, overrides, asker);
     const bool is_suspended = refusal.has_value() && refusal->result == Result::kSuspended;
     if (refusal.has_value() && !is_suspended) {
-      if (gateway.HasName(suffix)) nearest = std::move(refusal);
+      if (gateway->HasName(suffix)) nearest = std::move(refusal);
       continue;
     }
     is_within_own = is_within_own || is_above;
@@ -76,7 +76,7 @@ EtrnDecision ReleaseSubdomains(const GatewayTable& gateways, const Overrides& ov
     if (is_suspended) {
       suspended = std::move(refusal);
     } else {
-      decision.releases.push_back({&gateway, EtrnRoute(gateway, asker.client_address())});
+      decision.releases.push_back({gateway, EtrnRoute(*gateway, asker.client_address())});
     }
   }
   if (is_within_own && !decision.releases.empty()) return decision;
@@ -84,7 +84,8 @@ EtrnDecision ReleaseSubdomains(const GatewayTable& gateways, const Overrides& ov
   return nearest.has_value() ? Refuse(*std::move(nearest)) : Unknown();
 }
 
-AtrnDecision RefuseAtrn(const Gateway* gateway, const smtp::ReplyCode& reply, Result result) {
+AtrnDecision RefuseAtrn(const GatewayPointer& gateway, const smtp::ReplyCode& reply,
+                        Result result) {
   return {.refusal = Refusal{reply, result}, .gateway = gateway};
 }
 
@@ -104,7 +105,7 @@ EtrnDecision DecideEtrn(const GatewayTable& gateways, const Overrides& overrides
       return ReleaseSubdomains(gateways, overrides, *name, request.asker());
     case v1::ETRN_FORM_QUEUE: {
       // A queue has its gateway's own name; aliases have none of their own.
-      const Gateway* gateway = gateways.Find(*name);
+      GatewayPointer gateway = gateways.Find(*name);
       if (gateway != nullptr && gateway->domain() != name->ascii()) gateway = nullptr;
       return ReleaseOne(gateway, overrides, request.asker());
     }
@@ -153,7 +154,7 @@ AtrnDecision DecideAtrn(const GatewayTable& gateways, const Overrides& overrides
   if (asker.gateway_login().empty()) {
     return RefuseAtrn(nullptr, smtp::kAuthRequired, Result::kUnauthenticated);
   }
-  const Gateway* gateway = gateways.Find(asker.gateway_login());
+  const GatewayPointer gateway = gateways.Find(asker.gateway_login());
   if (gateway == nullptr || !gateway->atrn_enabled) {  // DQ-30
     return RefuseAtrn(gateway, smtp::kAtrnRefused, Result::kUnknownDomain);
   }

@@ -35,7 +35,7 @@ struct Refusal {
 // --------------------------------------------------------------------------------------- ETRN
 
 struct EtrnRelease {
-  const Gateway* gateway;
+  GatewayPointer gateway;
   mail::v1::Route route;
 };
 
@@ -62,7 +62,7 @@ smtp::Reply EtrnReply(int64_t messages, const std::string& name);
 // Either a refusal, or a grant without its id.
 struct AtrnDecision {
   std::optional<Refusal> refusal;
-  const Gateway* gateway = nullptr;  // also with a refusal, if the login is a gateway's
+  GatewayPointer gateway;  // also with a refusal, if the login is a gateway's
   v1::AtrnGrant grant;
 };
 

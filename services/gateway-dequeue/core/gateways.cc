@@ -68,21 +68,18 @@ GatewayTable::GatewayTable(const config::v1::Config& config) {
   for (const config::v1::Gateway& entry : config.gateways()) {
     Gateway gateway = ReadGateway(entry);
     if (gateway.names.empty()) continue;
-    std::string domain = gateway.domain();
-    const auto [place, is_new] = gateways_.emplace(std::move(domain), std::move(gateway));
-    if (!is_new) continue;
-    for (const smtp::DomainName& name : place->second.names) {
-      by_name_.emplace(name.ascii(), &place->second);
-    }
+    const auto shared = std::make_shared<const Gateway>(std::move(gateway));
+    if (!gateways_.emplace(shared->domain(), shared).second) continue;
+    for (const smtp::DomainName& name : shared->names) by_name_.emplace(name.ascii(), shared);
   }
 }
 
-const Gateway* GatewayTable::Find(const smtp::DomainName& name) const {
+GatewayPointer GatewayTable::Find(const smtp::DomainName& name) const {
   const auto found = by_name_.find(name.ascii());
   return found == by_name_.end() ? nullptr : found->second;
 }
 
-const Gateway* GatewayTable::Find(absl::string_view name) const {
+GatewayPointer GatewayTable::Find(absl::string_view name) const {
   const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(name);
   return domain.ok() ? Find(*domain) : nullptr;
 }

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -40,22 +41,25 @@ struct Gateway {
   bool goes_to_asker() const { return etrn_deliver_to == "requesting_host"; }  // DQ-14
 };
 
+// Whoever works on a gateway goes on with what it was when the work began.
+using GatewayPointer = std::shared_ptr<const Gateway>;
+
 // Immutable; thread-safe.
 class GatewayTable {
  public:
   // `config` is complete and checked; it is copied from.
   explicit GatewayTable(const config::v1::Config& config);
 
-  // By domain or alias; null when there is none. Pointers stay valid as long as the table.
-  const Gateway* Find(const smtp::DomainName& name) const;
-  const Gateway* Find(absl::string_view name) const;  // in any spelling
+  // By domain or alias; null when there is none. What is found may outlive the table.
+  GatewayPointer Find(const smtp::DomainName& name) const;
+  GatewayPointer Find(absl::string_view name) const;  // in any spelling
 
   // All of them, by domain.
-  const std::map<std::string, Gateway>& all() const { return gateways_; }
+  const std::map<std::string, GatewayPointer>& all() const { return gateways_; }
 
  private:
-  std::map<std::string, Gateway> gateways_;
-  absl::flat_hash_map<std::string, const Gateway*> by_name_;
+  std::map<std::string, GatewayPointer> gateways_;
+  absl::flat_hash_map<std::string, GatewayPointer> by_name_;
 };
 
 }  // namespace turnpike::dequeue

@@ -117,7 +117,7 @@ void AtrnRun::Decide(const v1::AtrnBegin& begin, const Overrides& overrides) {
   {
     absl::MutexLock lock(&mu_);
     if (state_ == State::kOver) return;
-    decision_ = DecideAtrn(parts_.gateways, overrides, begin);
+    decision_ = DecideAtrn(parts_.settings.Get()->gateways, overrides, begin);
     decision_.grant.set_grant(MakeGrantId());
     is_revoked = is_revoked_;
     refusal = decision_.refusal;
@@ -265,7 +265,7 @@ void AtrnRun::Grant() {
 void AtrnRun::Refuse(const smtp::ReplyCode& code, Result result) {
   const smtp::Reply reply(code);
   std::shared_ptr<SessionLock> session_lock;
-  const Gateway* gateway;
+  GatewayPointer gateway;
   v1::Asker asker;
   absl::Time begin_time;
   {

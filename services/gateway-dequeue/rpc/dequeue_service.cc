@@ -31,22 +31,22 @@ template <typename Start>
 grpc::ServerUnaryReactor* ForGateway(const Parts& parts, const std::string& domain,
                                      grpc::CallbackServerContext* context, const Start& start) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  const Gateway* gateway = parts.gateways.Find(absl::string_view(domain));
+  const GatewayPointer gateway = parts.settings.Get()->gateways.Find(absl::string_view(domain));
   if (gateway == nullptr) {
     reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "no gateway has this domain"));
   } else {
-    start(*gateway, DeadlineOf(*context), reactor);
+    start(gateway, DeadlineOf(*context), reactor);
   }
   return reactor;
 }
 
 // Ends a call by the gateway's state, if what was to be done is done.
 template <typename Response>
-StatusCallback ThenReport(const Parts& parts, const Gateway& gateway, absl::Time deadline,
+StatusCallback ThenReport(const Parts& parts, const GatewayPointer& gateway, absl::Time deadline,
                           Response* response, grpc::ServerUnaryReactor* reactor) {
-  return [&parts, &gateway, deadline, response, reactor](absl::Status status) {
+  return [&parts, gateway, deadline, response, reactor](absl::Status status) {
     if (!status.ok()) return reactor->Finish(rpc::ToGrpc(status));
-    ReportGateways({&gateway}, parts, deadline,
+    ReportGateways({gateway}, parts, deadline,
                    [response, reactor](absl::StatusOr<std::vector<v1::Gateway>> reports) {
                      if (reports.ok()) *response->mutable_gateway() = reports->front();
                      reactor->Finish(rpc::ToGrpc(reports.status()));
@@ -104,10 +104,11 @@ grpc::ServerUnaryReactor* DequeueService::ListGateways(grpc::CallbackServerConte
   }
   const size_t page_size = request->page_size() == 0 ? kPageSizeDefault : request->page_size();
   // The token is the last domain of the page before.
-  std::vector<const Gateway*> page;
-  const std::map<std::string, Gateway>& all = parts_.gateways.all();
+  std::vector<GatewayPointer> page;
+  const std::shared_ptr<const Settings> settings = parts_.settings.Get();
+  const std::map<std::string, GatewayPointer>& all = settings->gateways.all();
   auto place = all.upper_bound(request->page_token());
-  for (; place != all.end() && page.size() < page_size; ++place) page.push_back(&place->second);
+  for (; place != all.end() && page.size() < page_size; ++place) page.push_back(place->second);
   if (place != all.end()) response->set_next_page_token(page.back()->domain());
   ReportGateways(page, parts_, DeadlineOf(*context),
                  [response, reactor](absl::StatusOr<std::vector<v1::Gateway>> reports) {
@@ -122,7 +123,7 @@ grpc::ServerUnaryReactor* DequeueService::ListGateways(grpc::CallbackServerConte
 grpc::ServerUnaryReactor* DequeueService::GetGateway(grpc::CallbackServerContext* context,
                                                      const v1::GetGatewayRequest* request,
                                                      v1::GetGatewayResponse* response) {
-  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+  const auto start = [=, this](const GatewayPointer& gateway, absl::Time deadline,
                                grpc::ServerUnaryReactor* reactor) {
     ThenReport(parts_, gateway, deadline, response, reactor)(absl::OkStatus());
   };
@@ -132,7 +133,7 @@ grpc::ServerUnaryReactor* DequeueService::GetGateway(grpc::CallbackServerContext
 grpc::ServerUnaryReactor* DequeueService::ReleaseGateway(grpc::CallbackServerContext* context,
                                                          const v1::ReleaseGatewayRequest* request,
                                                          v1::ReleaseGatewayResponse* response) {
-  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+  const auto start = [=, this](const GatewayPointer& gateway, absl::Time deadline,
                                grpc::ServerUnaryReactor* reactor) {
     ReleaseByOperator(parts_, gateway, *request, deadline,
                       [response, reactor](absl::StatusOr<v1::ReleaseGatewayResponse> released) {
@@ -146,12 +147,12 @@ grpc::ServerUnaryReactor* DequeueService::ReleaseGateway(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* DequeueService::SuspendGateway(grpc::CallbackServerContext* context,
                                                          const v1::SuspendGatewayRequest* request,
                                                          v1::SuspendGatewayResponse* response) {
-  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+  const auto start = [=, this](const GatewayPointer& gateway, absl::Time deadline,
                                grpc::ServerUnaryReactor* reactor) {
     Suspend(parts_, gateway, *request, deadline,
-            [this, &gateway, report = ThenReport(parts_, gateway, deadline, response, reactor)](
+            [this, gateway, report = ThenReport(parts_, gateway, deadline, response, reactor)](
                 absl::Status status) mutable {
-              if (status.ok()) RevokeSessionsOf(gateway.domain());
+              if (status.ok()) RevokeSessionsOf(gateway->domain());
               report(std::move(status));
             });
   };
@@ -161,7 +162,7 @@ grpc::ServerUnaryReactor* DequeueService::SuspendGateway(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* DequeueService::ResumeGateway(grpc::CallbackServerContext* context,
                                                         const v1::ResumeGatewayRequest* request,
                                                         v1::ResumeGatewayResponse* response) {
-  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+  const auto start = [=, this](const GatewayPointer& gateway, absl::Time deadline,
                                grpc::ServerUnaryReactor* reactor) {
     Resume(parts_, gateway, deadline, ThenReport(parts_, gateway, deadline, response, reactor));
   };
@@ -171,7 +172,7 @@ grpc::ServerUnaryReactor* DequeueService::ResumeGateway(grpc::CallbackServerCont
 grpc::ServerUnaryReactor* DequeueService::AddAccessEntry(grpc::CallbackServerContext* context,
                                                          const v1::AddAccessEntryRequest* request,
                                                          v1::AddAccessEntryResponse* response) {
-  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+  const auto start = [=, this](const GatewayPointer& gateway, absl::Time deadline,
                                grpc::ServerUnaryReactor* reactor) {
     AddAccess(parts_, gateway, *request, deadline,
               ThenReport(parts_, gateway, deadline, response, reactor));
@@ -182,7 +183,7 @@ grpc::ServerUnaryReactor* DequeueService::AddAccessEntry(grpc::CallbackServerCon
 grpc::ServerUnaryReactor* DequeueService::RemoveAccessEntry(
     grpc::CallbackServerContext* context, const v1::RemoveAccessEntryRequest* request,
     v1::RemoveAccessEntryResponse* response) {
-  const auto start = [=, this](const Gateway& gateway, absl::Time deadline,
+  const auto start = [=, this](const GatewayPointer& gateway, absl::Time deadline,
                                grpc::ServerUnaryReactor* reactor) {
     RemoveAccess(parts_, gateway, *request, deadline,
                  ThenReport(parts_, gateway, deadline, response, reactor));

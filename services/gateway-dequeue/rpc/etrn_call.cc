@@ -42,7 +42,7 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
 
  private:
   void Decide(const Overrides& overrides) {
-    const EtrnDecision decision = DecideEtrn(parts_.gateways, overrides, request_);
+    const EtrnDecision decision = DecideEtrn(parts_.settings.Get()->gateways, overrides, request_);
     if (decision.refusal.has_value()) {
       Finish(smtp::Reply(decision.refusal->reply), decision.refusal->result, 0);
       return;
@@ -55,19 +55,19 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
       parts_.joiner.Release(release.gateway->domain(), release.route, deadline_,
                             [self = shared_from_this(), gateway = release.gateway](
                                 absl::StatusOr<spool::v1::ReleaseQueueResponse> released) {
-                              self->OnReleased(*gateway, released);
+                              self->OnReleased(gateway, released);
                             });
     }
   }
 
-  void OnReleased(const Gateway& gateway,
+  void OnReleased(const GatewayPointer& gateway,
                   const absl::StatusOr<spool::v1::ReleaseQueueResponse>& released) {
     int64_t messages = 0;
     bool has_failed;
     {
       absl::MutexLock lock(&mu_);
       if (released.ok()) {
-        gateways_.push_back(&gateway);
+        gateways_.push_back(gateway);
         messages_ += released->released() + released->pending();
         response_.set_released(response_.released() + released->released());
       } else {
@@ -87,7 +87,7 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
   }
 
   void Finish(const smtp::Reply& reply, Result result, int64_t messages) {
-    std::vector<const Gateway*> gateways;
+    std::vector<GatewayPointer> gateways;
     v1::RequestEtrnResponse response;
     {
       absl::MutexLock lock(&mu_);
@@ -104,7 +104,7 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
                   {"code", static_cast<int>(reply.code())},
                   {"result", ResultName(result)},
                   {"messages", messages}});
-    for (const Gateway* gateway : gateways) {
+    for (const GatewayPointer& gateway : gateways) {
       RecordLastRequest(parts_.state, gateway->domain(),
                         MakeLastRequest("etrn", asker.client_address(), request_time_, reply));
     }
@@ -120,7 +120,7 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
 
   absl::Mutex mu_;
   size_t releases_left_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<const Gateway*> gateways_ ABSL_GUARDED_BY(mu_);  // released
+  std::vector<GatewayPointer> gateways_ ABSL_GUARDED_BY(mu_);  // released
   int64_t messages_ ABSL_GUARDED_BY(mu_) = 0;
   v1::RequestEtrnResponse response_ ABSL_GUARDED_BY(mu_);
   absl::Status status_ ABSL_GUARDED_BY(mu_);

@@ -38,18 +38,26 @@ PutResponse Put(spool::SharedState& state, spool::v1::PutEntryRequest request,
 }  // namespace
 
 ForwardRounds::ForwardRounds(const Parts& parts, const Options& options)
-    : parts_(parts), options_(options) {
-  for (const auto& [domain, gateway] : parts.gateways.all()) {
-    if (gateway.forward_every > absl::ZeroDuration() && !gateway.goes_to_asker()) {
-      due_[&gateway] = absl::InfinitePast();
+    : parts_(parts),
+      options_(options),
+      ticker_(options.tick, [this](const base::Ticker& ticker) { Round(ticker); }) {}
+
+// The entries of the shared state say which of the gateways were released when.
+void ForwardRounds::TakeSettings() {
+  std::shared_ptr<const Settings> settings = parts_.settings.Get();
+  if (settings == settings_) return;
+  settings_ = std::move(settings);
+  due_.clear();
+  for (const auto& [domain, gateway] : settings_->gateways.all()) {
+    if (gateway->forward_every > absl::ZeroDuration() && !gateway->goes_to_asker()) {
+      due_[gateway] = absl::InfinitePast();
     }
   }
-  if (due_.empty()) return;
-  ticker_.emplace(options_.tick, [this](const base::Ticker& ticker) { Round(ticker); });
 }
 
 void ForwardRounds::Round(const base::Ticker& ticker) {
   using Changed = absl::StatusOr<std::shared_ptr<const Overrides>>;
+  TakeSettings();
   Changed overrides = absl::UnknownError("not read");
   for (auto& [gateway, look_time] : due_) {
     if (ticker.is_stopping()) return;

@@ -3,7 +3,7 @@
 #define TURNPIKE_SERVICES_GATEWAY_DEQUEUE_RPC_FORWARD_ROUNDS_H_
 
 #include <map>
-#include <optional>
+#include <memory>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -30,6 +30,7 @@ class ForwardRounds {
 
  private:
   void Round(const base::Ticker& ticker);
+  void TakeSettings();
   // When to look again.
   absl::Time Look(const Gateway& gateway, absl::Time now);
   absl::Time WhenFree(const Gateway& gateway, absl::Time now);
@@ -37,8 +38,10 @@ class ForwardRounds {
 
   const Parts& parts_;
   const Options options_;
-  std::map<const Gateway*, absl::Time> due_;  // those with an interval, and when to look next
-  std::optional<base::Ticker> ticker_;        // last: its thread uses the others
+  // Of the thread.
+  std::shared_ptr<const Settings> settings_;  // of the last round
+  std::map<GatewayPointer, absl::Time> due_;  // those with an interval, and when to look next
+  base::Ticker ticker_;                       // last: its thread uses the others
 };
 
 }  // namespace turnpike::dequeue

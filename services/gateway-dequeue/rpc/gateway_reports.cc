@@ -20,9 +20,9 @@ class Collection {
  public:
   using Callback = absl::AnyInvocable<void(absl::StatusOr<std::vector<v1::Gateway>>)>;
 
-  Collection(const std::vector<const Gateway*>& gateways, size_t answers_left, Callback done)
+  Collection(const std::vector<GatewayPointer>& gateways, size_t answers_left, Callback done)
       : done_(std::move(done)), answers_left_(answers_left) {
-    for (const Gateway* gateway : gateways) {
+    for (const GatewayPointer& gateway : gateways) {
       v1::Gateway& report = reports_.emplace_back();
       report.set_domain(gateway->domain());
       for (size_t i = 1; i < gateway->names.size(); ++i) {
@@ -91,7 +91,7 @@ void FillChanges(const Gateway& gateway,
 
 }  // namespace
 
-void ReportGateways(const std::vector<const Gateway*>& gateways, const Parts& parts,
+void ReportGateways(const std::vector<GatewayPointer>& gateways, const Parts& parts,
                     absl::Time deadline,
                     absl::AnyInvocable<void(absl::StatusOr<std::vector<v1::Gateway>>)> done) {
   if (gateways.empty()) {

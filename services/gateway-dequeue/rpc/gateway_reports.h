@@ -15,8 +15,8 @@ namespace turnpike::dequeue {
 
 // Asks for all gateways at once and reports them in the order given; the first error that matters
 // instead (UNAVAILABLE: the store is away). `done` runs on a thread of the store's clients, or
-// inside the call. All references must outlive `done`.
-void ReportGateways(const std::vector<const Gateway*>& gateways, const Parts& parts,
+// inside the call. `parts` outlives it.
+void ReportGateways(const std::vector<GatewayPointer>& gateways, const Parts& parts,
                     absl::Time deadline,
                     absl::AnyInvocable<void(absl::StatusOr<std::vector<v1::Gateway>>)> done);
 

@@ -86,10 +86,10 @@ void DeleteOverride(const Parts& parts, std::string key, absl::Time deadline, St
                      });
 }
 
-void ReleaseNow(const Parts& parts, const Gateway& gateway, const mail::v1::Route& route,
+void ReleaseNow(const Parts& parts, const GatewayPointer& gateway, const mail::v1::Route& route,
                 absl::Time deadline, ReleaseCallback done) {
-  parts.joiner.Release(gateway.domain(), route, deadline,
-                       [&parts, &gateway, request_time = parts.clock.Now(), done = std::move(done)](
+  parts.joiner.Release(gateway->domain(), route, deadline,
+                       [&parts, gateway, request_time = parts.clock.Now(), done = std::move(done)](
                            absl::StatusOr<spool::v1::ReleaseQueueResponse> released) mutable {
                          parts.metrics.CountRequest(Protocol::kOperator,
                                                     !released.ok() ? Result::kError
@@ -102,44 +102,44 @@ void ReleaseNow(const Parts& parts, const Gateway& gateway, const mail::v1::Rout
                          response.set_pending(released->pending());
                          const int64_t messages = response.released() + response.pending();
                          TURNPIKE_LOG(kInfo, "released by an operator",
-                                      {{"gateway", gateway.domain()}, {"messages", messages}});
-                         RecordLastRequest(parts.state, gateway.domain(),
+                                      {{"gateway", gateway->domain()}, {"messages", messages}});
+                         RecordLastRequest(parts.state, gateway->domain(),
                                            MakeLastRequest("operator", "", request_time,
-                                                           EtrnReply(messages, gateway.domain())));
+                                                           EtrnReply(messages, gateway->domain())));
                          done(std::move(response));
                        });
 }
 
 }  // namespace
 
-void ReleaseByOperator(const Parts& parts, const Gateway& gateway,
+void ReleaseByOperator(const Parts& parts, const GatewayPointer& gateway,
                        const v1::ReleaseGatewayRequest& request, absl::Time deadline,
                        ReleaseCallback done) {
   mail::v1::Route route;
   if (request.has_target()) {
     if (absl::Status status = CheckTarget(request.target()); !status.ok()) return done(status);
     route = request.target();
-  } else if (gateway.goes_to_asker()) {
+  } else if (gateway->goes_to_asker()) {
     return done(absl::FailedPreconditionError(
-        absl::StrCat("etrn.deliver_to of ", gateway.domain(),
+        absl::StrCat("etrn.deliver_to of ", gateway->domain(),
                      " is `requesting_host`, so the request must name a target")));
   } else {
-    route = EtrnRoute(gateway, "");
+    route = EtrnRoute(*gateway, "");
   }
   parts.overrides.Read(
-      [&parts, &gateway, route = std::move(route), deadline,
+      [&parts, gateway, route = std::move(route), deadline,
        done = std::move(done)](absl::StatusOr<std::shared_ptr<const Overrides>> overrides) mutable {
         if (!overrides.ok()) return done(overrides.status());
-        if ((*overrides)->For(gateway.domain()).is_suspended()) {
+        if ((*overrides)->For(gateway->domain()).is_suspended()) {
           return done(absl::FailedPreconditionError(
-              absl::StrCat(gateway.domain(), " is suspended; resume it first")));
+              absl::StrCat(gateway->domain(), " is suspended; resume it first")));
         }
         ReleaseNow(parts, gateway, route, deadline, std::move(done));
       });
 }
 
-void Suspend(const Parts& parts, const Gateway& gateway, const v1::SuspendGatewayRequest& request,
-             absl::Time deadline, StatusCallback done) {
+void Suspend(const Parts& parts, const GatewayPointer& gateway,
+             const v1::SuspendGatewayRequest& request, absl::Time deadline, StatusCallback done) {
   if (request.reason().size() > kSuspendReasonBytesMax) {
     return done(absl::InvalidArgumentError("the reason has more than 200 octets"));
   }
@@ -148,10 +148,10 @@ void Suspend(const Parts& parts, const Gateway& gateway, const v1::SuspendGatewa
   *suspension.mutable_suspend_time() =
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(parts.clock.Now()));
   spool::v1::GetEntryRequest get;
-  get.set_key(SuspendedKey(gateway.domain()));
+  get.set_key(SuspendedKey(gateway->domain()));
   parts.state.Get(
       std::move(get), deadline,
-      [&parts, &gateway, suspension = std::move(suspension), deadline,
+      [&parts, gateway, suspension = std::move(suspension), deadline,
        done = std::move(done)](absl::StatusOr<spool::v1::GetEntryResponse> response) mutable {
         v1::Gateway before;
         if (response.ok() && before.ParseFromString(response->entry().value()) &&
@@ -161,34 +161,35 @@ void Suspend(const Parts& parts, const Gateway& gateway, const v1::SuspendGatewa
           return done(response.status());
         }
         TURNPIKE_LOG(kInfo, "gateway suspended",
-                     {{"gateway", gateway.domain()}, {"reason", suspension.suspend_reason()}});
-        PutOverride(parts, SuspendedKey(gateway.domain()), suspension.SerializeAsString(), deadline,
-                    std::move(done));
+                     {{"gateway", gateway->domain()}, {"reason", suspension.suspend_reason()}});
+        PutOverride(parts, SuspendedKey(gateway->domain()), suspension.SerializeAsString(),
+                    deadline, std::move(done));
       });
 }
 
-void Resume(const Parts& parts, const Gateway& gateway, absl::Time deadline, StatusCallback done) {
-  TURNPIKE_LOG(kInfo, "gateway resumed", {{"gateway", gateway.domain()}});
-  DeleteOverride(parts, SuspendedKey(gateway.domain()), deadline, std::move(done));
+void Resume(const Parts& parts, const GatewayPointer& gateway, absl::Time deadline,
+            StatusCallback done) {
+  TURNPIKE_LOG(kInfo, "gateway resumed", {{"gateway", gateway->domain()}});
+  DeleteOverride(parts, SuspendedKey(gateway->domain()), deadline, std::move(done));
 }
 
-void AddAccess(const Parts& parts, const Gateway& gateway, const v1::AddAccessEntryRequest& request,
-               absl::Time deadline, StatusCallback done) {
+void AddAccess(const Parts& parts, const GatewayPointer& gateway,
+               const v1::AddAccessEntryRequest& request, absl::Time deadline, StatusCallback done) {
   const absl::StatusOr<std::string> network = ReadNetwork(request.list(), request.network());
   if (!network.ok()) return done(network.status());
-  if (IsConfigured(gateway, request.list(), *network)) return done(absl::OkStatus());
+  if (IsConfigured(*gateway, request.list(), *network)) return done(absl::OkStatus());
   v1::AccessEntry entry;
   entry.set_list(request.list());
   entry.set_network(*network);
   *entry.mutable_add_time() =
       TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(parts.clock.Now()));
-  std::string key = AccessKey(gateway.domain(), request.list(), *network);
+  std::string key = AccessKey(gateway->domain(), request.list(), *network);
   spool::v1::ListEntriesRequest list;
-  list.set_prefix(OverridesPrefix(gateway.domain()));
+  list.set_prefix(OverridesPrefix(gateway->domain()));
   list.set_page_size(1000);  // more than there can be
   parts.state.List(
       std::move(list), deadline,
-      [&parts, &gateway, entry = std::move(entry), key = std::move(key), deadline,
+      [&parts, gateway, entry = std::move(entry), key = std::move(key), deadline,
        done = std::move(done)](absl::StatusOr<spool::v1::ListEntriesResponse> response) mutable {
         if (!response.ok()) return done(response.status());
         Overrides overrides;
@@ -196,42 +197,42 @@ void AddAccess(const Parts& parts, const Gateway& gateway, const v1::AddAccessEn
           if (each.key() == key) return done(absl::OkStatus());  // it keeps its time
           overrides.Add(each.key(), each.value());
         }
-        if (overrides.For(gateway.domain()).access.size() >= kAccessEntriesMax) {
+        if (overrides.For(gateway->domain()).access.size() >= kAccessEntriesMax) {
           parts.metrics.access_entries_limit_hits.Increment();
           return done(absl::ResourceExhaustedError(absl::StrCat(
-              gateway.domain(), " has ", kAccessEntriesMax, " added access entries already")));
+              gateway->domain(), " has ", kAccessEntriesMax, " added access entries already")));
         }
         TURNPIKE_LOG(kInfo, "access entry added",
-                     {{"gateway", gateway.domain()},
+                     {{"gateway", gateway->domain()},
                       {"list", entry.list() == v1::ACCESS_LIST_IGNORE ? "ignore" : "honor"},
                       {"network", entry.network()}});
         PutOverride(parts, std::move(key), entry.SerializeAsString(), deadline, std::move(done));
       });
 }
 
-void RemoveAccess(const Parts& parts, const Gateway& gateway,
+void RemoveAccess(const Parts& parts, const GatewayPointer& gateway,
                   const v1::RemoveAccessEntryRequest& request, absl::Time deadline,
                   StatusCallback done) {
   const absl::StatusOr<std::string> network = ReadNetwork(request.list(), request.network());
   if (!network.ok()) return done(network.status());
-  if (IsConfigured(gateway, request.list(), *network)) {
+  if (IsConfigured(*gateway, request.list(), *network)) {
     return done(absl::FailedPreconditionError(
         absl::StrCat(*network, " is in the configuration; take it away there")));
   }
-  std::string key = AccessKey(gateway.domain(), request.list(), *network);
+  std::string key = AccessKey(gateway->domain(), request.list(), *network);
   spool::v1::GetEntryRequest get;
   get.set_key(key);
   parts.state.Get(
       std::move(get), deadline,
-      [&parts, &gateway, network = *network, key = std::move(key), deadline,
+      [&parts, gateway, network = *network, key = std::move(key), deadline,
        done = std::move(done)](absl::StatusOr<spool::v1::GetEntryResponse> response) mutable {
         if (absl::IsNotFound(response.status())) {
           return done(absl::NotFoundError(
-              absl::StrCat(gateway.domain(), " has no such access entry: ", network)));
+              absl::StrCat(gateway->domain(), " has no such access entry: ", network)));
         }
         if (!response.ok()) return done(response.status());
         TURNPIKE_LOG(kInfo, "access entry removed",
-                     {{"gateway", gateway.domain()}, {"network", network}});
+                     {{"gateway", gateway->domain()}, {"network", network}});
         DeleteOverride(parts, std::move(key), deadline, std::move(done));
       });
 }

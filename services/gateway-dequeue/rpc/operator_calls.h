@@ -22,20 +22,21 @@ inline constexpr size_t kSuspendReasonBytesMax = 200;
 using StatusCallback = absl::AnyInvocable<void(absl::Status)>;
 using ReleaseCallback = absl::AnyInvocable<void(absl::StatusOr<v1::ReleaseGatewayResponse>)>;
 
-void ReleaseByOperator(const Parts& parts, const Gateway& gateway,
+void ReleaseByOperator(const Parts& parts, const GatewayPointer& gateway,
                        const v1::ReleaseGatewayRequest& request, absl::Time deadline,
                        ReleaseCallback done);
 
 // A second suspension keeps the time of the first, and has the new reason. Sessions that run are
 // the caller's business.
-void Suspend(const Parts& parts, const Gateway& gateway, const v1::SuspendGatewayRequest& request,
-             absl::Time deadline, StatusCallback done);
-void Resume(const Parts& parts, const Gateway& gateway, absl::Time deadline, StatusCallback done);
+void Suspend(const Parts& parts, const GatewayPointer& gateway,
+             const v1::SuspendGatewayRequest& request, absl::Time deadline, StatusCallback done);
+void Resume(const Parts& parts, const GatewayPointer& gateway, absl::Time deadline,
+            StatusCallback done);
 
 // An entry that the configuration has is not added again. RESOURCE_EXHAUSTED: kAccessEntriesMax.
-void AddAccess(const Parts& parts, const Gateway& gateway, const v1::AddAccessEntryRequest& request,
-               absl::Time deadline, StatusCallback done);
-void RemoveAccess(const Parts& parts, const Gateway& gateway,
+void AddAccess(const Parts& parts, const GatewayPointer& gateway,
+               const v1::AddAccessEntryRequest& request, absl::Time deadline, StatusCallback done);
+void RemoveAccess(const Parts& parts, const GatewayPointer& gateway,
                   const v1::RemoveAccessEntryRequest& request, absl::Time deadline,
                   StatusCallback done);
 

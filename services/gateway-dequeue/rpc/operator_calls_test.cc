@@ -97,7 +97,7 @@ class OperatorCallsTest : public ::testing::Test {
   }
   v1::Gateway Report(const std::string& domain = "a.example") {
     v1::Gateway report;
-    ReportGateways({&one_.gateway(domain)}, one_.parts(), absl::InfiniteFuture(),
+    ReportGateways({one_.gateway(domain)}, one_.parts(), absl::InfiniteFuture(),
                    [&report](absl::StatusOr<std::vector<v1::Gateway>> reports) {
                      ASSERT_TRUE(reports.ok()) << reports.status();
                      report = reports->front();

@@ -4,7 +4,8 @@
 
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
-#include "services/gateway-dequeue/core/gateways.h"
+#include "services/common/base/current.h"
+#include "services/gateway-dequeue/core/settings.h"
 #include "services/gateway-dequeue/rpc/metrics.h"
 #include "services/gateway-dequeue/rpc/overrides_reader.h"
 #include "services/gateway-dequeue/rpc/release_joiner.h"
@@ -16,7 +17,7 @@ namespace turnpike::dequeue {
 
 // Outlives the service and its calls.
 struct Parts {
-  const GatewayTable& gateways;
+  const base::Current<Settings>& settings;
   spool::Spool& spool;
   spool::SharedState& state;
   OverridesReader& overrides;

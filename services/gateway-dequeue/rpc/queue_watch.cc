@@ -18,19 +18,13 @@ namespace {
 constexpr absl::Duration kCallTimeout = absl::Seconds(10);
 constexpr size_t kCallsAtOnce = 32;
 
-struct Figures {
-  int64_t held = 0;
-  int64_t bytes = 0;
-  int64_t oldest_seconds = 0;  // since 1970; 0: empty
-};
-
 struct Answers {
   explicit Answers(size_t count) : left(static_cast<int>(count)), queues(count) {}
   absl::BlockingCounter left;
   std::vector<absl::StatusOr<spool::v1::GetQueueResponse>> queues;
 };
 
-void Add(const spool::v1::QueueStats& stats, Figures& figures) {
+void Add(const spool::v1::QueueStats& stats, QueueWatch::Figures& figures) {
   figures.held += stats.held();
   figures.bytes += stats.bytes();
   const int64_t oldest = stats.oldest_time().seconds();
@@ -42,9 +36,9 @@ void Add(const spool::v1::QueueStats& stats, Figures& figures) {
 
 }  // namespace
 
-QueueWatch::QueueWatch(const GatewayTable& gateways, spool::Spool& spool, Metrics& metrics,
-                       const Options& options)
-    : gateways_(gateways),
+QueueWatch::QueueWatch(const base::Current<Settings>& settings, spool::Spool& spool,
+                       Metrics& metrics, const Options& options)
+    : settings_(settings),
       spool_(spool),
       metrics_(metrics),
       options_(options),
@@ -71,14 +65,33 @@ void QueueWatch::WarnOf(const Gateway& gateway, const spool::v1::QueueStats& sta
                 {"oldest", absl::FormatTime(oldest, absl::UTCTimeZone())}});
 }
 
+void QueueWatch::Show(const std::map<std::string, Figures>& figures) {
+  for (const std::string& label : shown_) {
+    if (figures.contains(label)) continue;
+    for (auto* family : {&metrics_.gateway_held_messages, &metrics_.gateway_held_bytes,
+                         &metrics_.gateway_oldest_seconds}) {
+      family->Remove(&family->Add({{"gateway", label}}));
+    }
+  }
+  shown_.clear();
+  for (const auto& [label, sums] : figures) {
+    shown_.insert(label);
+    metrics_.gateway_held_messages.Add({{"gateway", label}}).Set(static_cast<double>(sums.held));
+    metrics_.gateway_held_bytes.Add({{"gateway", label}}).Set(static_cast<double>(sums.bytes));
+    metrics_.gateway_oldest_seconds.Add({{"gateway", label}})
+        .Set(static_cast<double>(sums.oldest_seconds));
+  }
+}
+
 bool QueueWatch::Round(const base::Ticker& ticker) {
   observe::LabelCap labels(options_.gateways_max);
   std::map<std::string, Figures> figures;
   int waiting = 0;
   int overdue = 0;
   const absl::Time now = absl::Now();
+  const std::shared_ptr<const Settings> settings = settings_.Get();
   std::vector<std::string> domains;
-  for (const auto& [domain, gateway] : gateways_.all()) domains.push_back(domain);
+  for (const auto& [domain, gateway] : settings->gateways.all()) domains.push_back(domain);
   for (size_t first = 0; first < domains.size(); first += kCallsAtOnce) {
     if (ticker.is_stopping()) return false;
     const size_t count = std::min(kCallsAtOnce, domains.size() - first);
@@ -99,7 +112,7 @@ bool QueueWatch::Round(const base::Ticker& ticker) {
       const spool::v1::QueueStats& stats = answers->queues[i]->stats();
       if (stats.held() > 0) ++waiting;
       Add(stats, figures[labels.Admit(domains[first + i])]);
-      const Gateway& gateway = gateways_.all().at(domains[first + i]);
+      const Gateway& gateway = *settings->gateways.all().at(domains[first + i]);
       if (IsOverdue(gateway, stats, now)) {
         ++overdue;
         WarnOf(gateway, stats, now);
@@ -108,12 +121,7 @@ bool QueueWatch::Round(const base::Ticker& ticker) {
       }
     }
   }
-  for (const auto& [label, sums] : figures) {
-    metrics_.gateway_held_messages.Add({{"gateway", label}}).Set(static_cast<double>(sums.held));
-    metrics_.gateway_held_bytes.Add({{"gateway", label}}).Set(static_cast<double>(sums.bytes));
-    metrics_.gateway_oldest_seconds.Add({{"gateway", label}})
-        .Set(static_cast<double>(sums.oldest_seconds));
-  }
+  Show(figures);
   metrics_.domains_waiting.Set(waiting);
   metrics_.overdue_gateways.Set(overdue);
   return true;

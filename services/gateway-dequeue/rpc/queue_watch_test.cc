@@ -49,12 +49,12 @@ TEST(QueueWatchTest, FiguresAreByGatewayWithACap) {
   for (const char* domain : {"a.example", "b.example", "c.example", "d.example"}) {
     config.add_gateways()->set_domain(domain);
   }
-  const GatewayTable gateways(config);
+  base::Current<Settings> settings(std::make_shared<const Settings>(config));
   auto registry = std::make_shared<prometheus::Registry>();
   Metrics metrics(*registry);
   CountingSpool spool(5);  // the first call of the second round: the first one has been counted
   {
-    QueueWatch watch(gateways, spool, metrics,
+    QueueWatch watch(settings, spool, metrics,
                      {.interval = absl::Milliseconds(10), .gateways_max = 2});
     spool.all_asked.WaitForNotification();
   }
@@ -71,6 +71,27 @@ TEST(QueueWatchTest, FiguresAreByGatewayWithACap) {
       << text;
 }
 
+// [PL-31]
+TEST(QueueWatchTest, GatewayThatIsGoneHasNoFigures) {
+  config::v1::Config config;
+  config.add_gateways()->set_domain("a.example");
+  config.add_gateways()->set_domain("b.example");
+  base::Current<Settings> settings(std::make_shared<const Settings>(config));
+  auto registry = std::make_shared<prometheus::Registry>();
+  Metrics metrics(*registry);
+  CountingSpool spool(1'000'000);
+  QueueWatch watch(settings, spool, metrics, {.interval = absl::Milliseconds(2)});
+  const auto has = [&registry](const char* gateway) {
+    const std::string text = prometheus::TextSerializer().Serialize(registry->Collect());
+    return absl::StrContains(text, absl::StrCat("held_messages{gateway=\"", gateway, "\"}"));
+  };
+  while (!has("a.example") || !has("b.example")) absl::SleepFor(absl::Milliseconds(1));
+  config.mutable_gateways()->DeleteSubrange(0, 1);
+  settings.Set(std::make_shared<const Settings>(config));
+  while (has("a.example")) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_TRUE(has("b.example"));
+}
+
 TEST(QueueWatchTest, HalfOfTheRetentionIsOverdueToo) {
   config::v1::Config config;
   for (const char* domain : {"a.example", "b.example", "c.example"}) {
@@ -81,12 +102,12 @@ TEST(QueueWatchTest, HalfOfTheRetentionIsOverdueToo) {
       absl::ToInt64Seconds(age));
   config.mutable_gateways(2)->mutable_hold()->mutable_retention()->set_seconds(
       absl::ToInt64Seconds(4 * age));
-  const GatewayTable gateways(config);
+  base::Current<Settings> settings(std::make_shared<const Settings>(config));
   auto registry = std::make_shared<prometheus::Registry>();
   Metrics metrics(*registry);
   CountingSpool spool(4);
   {
-    QueueWatch watch(gateways, spool, metrics,
+    QueueWatch watch(settings, spool, metrics,
                      {.interval = absl::Milliseconds(10), .overdue_age = absl::InfiniteDuration()});
     spool.all_asked.WaitForNotification();
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -83,17 +84,23 @@ class RetentionRounds::Feed : public spool::LeaseStream::Handler {
   bool is_closed_ ABSL_GUARDED_BY(mu_) = false;
 };
 
-RetentionRounds::RetentionRounds(const Parts& parts, std::string host_name,
-                                 const routing::DomainClasses& classes, const Options& options)
-    : parts_(parts), host_name_(std::move(host_name)), classes_(classes), options_(options) {
-  for (const auto& [domain, gateway] : parts.gateways.all()) {
-    if (gateway.retention > absl::ZeroDuration()) due_[&gateway] = absl::InfinitePast();
+RetentionRounds::RetentionRounds(const Parts& parts, const Options& options)
+    : parts_(parts),
+      options_(options),
+      ticker_(options.tick, [this](const base::Ticker& ticker) { Round(ticker); }) {}
+
+void RetentionRounds::TakeSettings() {
+  std::shared_ptr<const Settings> settings = parts_.settings.Get();
+  if (settings == settings_) return;
+  settings_ = std::move(settings);
+  due_.clear();
+  for (const auto& [domain, gateway] : settings_->gateways.all()) {
+    if (gateway->retention > absl::ZeroDuration()) due_[gateway] = absl::InfinitePast();
   }
-  if (due_.empty()) return;
-  ticker_.emplace(options_.tick, [this](const base::Ticker& ticker) { Round(ticker); });
 }
 
 void RetentionRounds::Round(const base::Ticker& ticker) {
+  TakeSettings();
   for (auto& [gateway, look_time] : due_) {
     if (ticker.is_stopping()) return;
     if (absl::Now() < look_time) continue;
@@ -171,10 +178,10 @@ void RetentionRounds::Return(const Gateway& gateway, const spool::v1::LeasedDeli
   const absl::Time now = parts_.clock.Now();
   const absl::string_view beginning = content.ok() ? absl::string_view(*content) : "";
   spool::v1::Settlement settlement = ReturnExpired(delivery, beginning,
-                                                   {.host_name = host_name_,
+                                                   {.host_name = settings_->host_name,
                                                     .now = now,
                                                     .retention = gateway.retention,
-                                                    .classes = classes_,
+                                                    .classes = settings_->domain_classes,
                                                     .report_id = base::MessageId::Generate(now)});
   const bool has_report = settlement.follow_ups_size() > 0;
   using Outcome = absl::StatusOr<spool::v1::SettleOutcome>;

@@ -4,13 +4,11 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "services/common/base/ticker.h"
-#include "services/common/routing/domain_classes.h"
 #include "services/gateway-dequeue/rpc/parts.h"
 
 namespace turnpike::dequeue {
@@ -27,14 +25,14 @@ class RetentionRounds {
     absl::Duration interval_max = absl::Seconds(30);  // between two looks at a gateway's queue
     absl::Duration stall_time = absl::Seconds(30);    // the store says nothing for so long: give up
   };
-  // All outlive this.
-  RetentionRounds(const Parts& parts, std::string host_name, const routing::DomainClasses& classes,
-                  const Options& options);
+  // `parts` outlives this.
+  RetentionRounds(const Parts& parts, const Options& options);
 
  private:
   class Feed;
 
   void Round(const base::Ticker& ticker);
+  void TakeSettings();
   bool MayHaveExpired(const Gateway& gateway, absl::Time cutoff);
   void Sweep(const Gateway& gateway, absl::Time cutoff, const base::Ticker& ticker);
   void Return(const Gateway& gateway, const spool::v1::LeasedDelivery& delivery);
@@ -42,11 +40,11 @@ class RetentionRounds {
   absl::StatusOr<std::string> ReadBeginning(const spool::v1::LeasedDelivery& delivery);
 
   const Parts& parts_;
-  const std::string host_name_;
-  const routing::DomainClasses& classes_;
   const Options options_;
-  std::map<const Gateway*, absl::Time> due_;  // those with a retention, and when to look next
-  std::optional<base::Ticker> ticker_;        // last: its thread uses the others
+  // Of the thread.
+  std::shared_ptr<const Settings> settings_;  // of the last round
+  std::map<GatewayPointer, absl::Time> due_;  // those with a retention, and when to look next
+  base::Ticker ticker_;                       // last: its thread uses the others
 };
 
 }  // namespace turnpike::dequeue

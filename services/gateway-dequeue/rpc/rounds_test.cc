@@ -35,6 +35,7 @@ class RoundsTest : public ::testing::Test {
   static config::v1::Config MakeConfig(absl::Duration forward_every, absl::Duration retention,
                                        const std::string& deliver_to = "mx.a.example") {
     config::v1::Config config;
+    config.set_hostname("gate.example");
     config::v1::Gateway* gateway = config.add_gateways();
     gateway->set_domain("a.example");
     gateway->mutable_etrn()->set_deliver_to(deliver_to);
@@ -92,7 +93,6 @@ class RoundsTest : public ::testing::Test {
   }
   spool::FakeSpool spool_;
   spool::FakeSharedState state_;
-  const routing::DomainClasses classes_{config::v1::Config()};
 };
 
 // [DQ-3]
@@ -105,6 +105,21 @@ TEST_F(RoundsTest, ForwardsAgainAndAgain) {
   EXPECT_TRUE(absl::StrContains(
       replica.MetricsText(),
       "turnpike_dequeue_requests_total{protocol=\"interval\",result=\"no_mail\"}"));
+}
+
+// [PL-31]
+TEST_F(RoundsTest, GoesByAnotherConfigurationFromTheNextRoundOn) {
+  TestParts replica(MakeConfig(absl::ZeroDuration(), absl::ZeroDuration()), spool_, state_);
+  ForwardRounds forward(replica.parts(), Forwarding());
+  RetentionRounds retention(replica.parts(), Retention());
+  Hold("old", absl::Hours(72));
+  absl::SleepFor(absl::Milliseconds(30));
+  EXPECT_TRUE(spool_.releases().empty());
+  EXPECT_EQ(Left(), "old@a.example ");
+  replica.Reconfigure(MakeConfig(absl::ZeroDuration(), absl::Hours(48)));
+  WaitUntil([this] { return Left().empty(); });
+  replica.Reconfigure(MakeConfig(absl::Hours(1), absl::ZeroDuration()));
+  WaitUntil([this] { return spool_.releases().size() == 1; });
 }
 
 TEST_F(RoundsTest, OneReplicaForwards) {
@@ -174,7 +189,7 @@ TEST_F(RoundsTest, ReturnsWhatIsHeldForTooLong) {
   Hold("released", absl::Hours(60), /*hold=*/false);
   Hold("young", absl::Hours(47));
   TestParts replica(MakeConfig(absl::ZeroDuration(), absl::Hours(48)), spool_, state_);
-  RetentionRounds rounds(replica.parts(), "gate.example", classes_, Retention());
+  RetentionRounds rounds(replica.parts(), Retention());
   WaitUntil([this] { return Left() == "released@a.example young@a.example "; });
   WaitUntil([this] { return spool_.lease_streams().empty(); });
   // Two notifications, to the sender.
@@ -191,7 +206,7 @@ TEST_F(RoundsTest, ReturnsOnlyWhereNobodyElseDoes) {
   Hold("old", absl::Hours(49));
   Put("retention/a.example");  // another replica's lock
   TestParts replica(MakeConfig(absl::ZeroDuration(), absl::Hours(48)), spool_, state_);
-  RetentionRounds rounds(replica.parts(), "gate.example", classes_, Retention());
+  RetentionRounds rounds(replica.parts(), Retention());
   absl::SleepFor(absl::Milliseconds(50));
   EXPECT_EQ(Left(), "old@a.example ");
   Delete("retention/a.example");
@@ -202,7 +217,7 @@ TEST_F(RoundsTest, WhatCannotBeReturnedStaysHeld) {
   Hold("old", absl::Hours(49));
   spool_.SetSettleResult(absl::StatusOr<spool::v1::SettleOutcome>(absl::UnavailableError("away")));
   TestParts replica(MakeConfig(absl::ZeroDuration(), absl::Hours(48)), spool_, state_);
-  RetentionRounds rounds(replica.parts(), "gate.example", classes_, Retention());
+  RetentionRounds rounds(replica.parts(), Retention());
   WaitUntil([this] { return spool_.settlements().size() >= 2; });
   EXPECT_EQ(Left(), "old@a.example ");
   spool_.SetSettleResult(std::nullopt);

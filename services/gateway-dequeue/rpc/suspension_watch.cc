@@ -22,10 +22,11 @@ void SuspensionWatch::Round() {
       [this](OverridesReader::Callback done) { parts_.overrides.Read(std::move(done)); });
   if (!overrides.ok()) return;  // the store is away, and the sessions' locks with it
   next_count_ = absl::Now() + options_.idle_interval;
+  const std::shared_ptr<const Settings> settings = parts_.settings.Get();
   int suspended = 0;
   for (const auto& [domain, changed] : (*overrides)->all()) {
     // Entries of gateways that the configuration no longer has are left alone.
-    if (!changed.is_suspended() || parts_.gateways.Find(absl::string_view(domain)) == nullptr) {
+    if (!changed.is_suspended() || settings->gateways.Find(absl::string_view(domain)) == nullptr) {
       continue;
     }
     ++suspended;

@@ -26,10 +26,10 @@ class TwoUnknownOutcomes : public UnknownOutcomes {
 class TestParts {
  public:
   TestParts(const config::v1::Config& config, spool::Spool& spool, spool::SharedState& state)
-      : gateways_(config),
+      : settings_(std::make_shared<const Settings>(config)),
         overrides_(state, {.age_max = absl::Milliseconds(10)}),
         joiner_(spool),
-        parts_{.gateways = gateways_,
+        parts_{.settings = settings_,
                .spool = spool,
                .state = state,
                .overrides = overrides_,
@@ -40,14 +40,19 @@ class TestParts {
                .lock_time_to_live = absl::Milliseconds(1500)} {}
 
   const Parts& parts() const { return parts_; }
-  const Gateway& gateway(const std::string& domain) const { return *gateways_.Find(domain); }
+  GatewayPointer gateway(const std::string& domain) const {
+    return settings_.Get()->gateways.Find(domain);
+  }
+  void Reconfigure(const config::v1::Config& config) {
+    settings_.Set(std::make_shared<const Settings>(config));
+  }
   OverridesReader& overrides() { return overrides_; }
   std::string MetricsText() const {
     return prometheus::TextSerializer().Serialize(registry_->Collect());
   }
 
  private:
-  const GatewayTable gateways_;
+  base::Current<Settings> settings_;
   const std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   Metrics metrics_{*registry_};
   OverridesReader overrides_;

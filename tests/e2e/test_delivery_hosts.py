@@ -2,6 +2,8 @@
 
 import collections
 import socket
+import struct
+import threading
 import time
 
 import pytest
@@ -27,6 +29,7 @@ ZONES = {
         "loopback 60 MX 10 inside\ninside 60 A 127.0.0.1\nmeta 60 MX 10 metadata\nmetadata 60 A 169.254.169.254\n"
         "zero 60 MX 10 unspecified\nunspecified 60 A 0.0.0.0\n"
         "self 60 MX 10 gate.turnpike.test.\n"
+        "ours 60 MX 5 first\nours 60 MX 10 inside\nours 60 MX 20 third\nonlyours 60 MX 10 inside\n"
         "worse 60 MX 10 second\nworse 60 MX 20 gate.turnpike.test.\nworse 60 MX 30 third\n"
         "nullplus 60 MX 0 .\nnullplus 60 MX 10 second\n"
         + "".join(f"manyaddresses 60 A 127.1.{n // 250}.{n % 250 + 1}\n" for n in range(MANY))
@@ -96,6 +99,24 @@ def test_dl_01_hosts_no_better_than_we_are_left_out(turnpike, hosts):
     assert not hosts.taken(13, "x@worse.remote.test")
 
 
+def test_dl_01_hosts_no_better_than_one_of_our_own_listeners_are_left_out(start, hosts, dns,
+                                                                          mailboxes):
+    """The loop is seen by the address and port, whatever name leads there."""
+    turnpike = start(settings(hosts, dns, mailboxes), {
+        **LISTENERS, "own": {"role": "smtp", "listen": f"127.0.0.1:{hosts.port}"}})
+    assert [hop.host for hop in explain_route(turnpike, "ours.remote.test").hops] == [
+        "first.remote.test"]
+    hosts.behaviour[11] = lambda stage, text, session: "421 busy" if stage == "connect" else None
+    send(turnpike, "x@ours.remote.test")
+    attempts(turnpike, "ours.remote.test")
+    assert not hosts.taken(13, "x@ours.remote.test")
+    send(turnpike, "x@onlyours.remote.test")
+    fields, _ = status_fields(reports(turnpike)[0])
+    assert fields[1]["Status"] == "5.4.6"
+    assert turnpike.metric("outbound-delivery", "turnpike_delivery_connections_total",
+                           result="failed") == 1, "nobody but the first host was called"
+
+
 def test_dl_01_a_null_mx_beside_others_does_not_count(turnpike, hosts):
     send(turnpike, "x@nullplus.remote.test")
     wait_for(lambda: hosts.taken(12, "x@nullplus.remote.test"))
@@ -123,6 +144,70 @@ def test_dl_01_an_answer_too_large_for_udp_comes_over_tcp(turnpike, hosts):
     answer = explain_route(turnpike, "lots.remote.test")
     assert len(answer.hops) <= 9, "at most eight addresses a host"
     assert answer.hops[-1].address == "127.0.0.12"
+
+
+class HugeAnswers:
+    """A DNS server that answers each question for MX with 10,000 records, of which a message has
+    room for a third. All these hosts are at one address."""
+
+    def __init__(self, address):
+        self.address = address
+        self.asked = []
+        self.port = free_port()
+        self.stream = socket.create_server(("127.0.0.1", self.port))
+        self.datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.datagrams.bind(("127.0.0.1", self.port))
+        for serve in (self._serve_stream, self._serve_datagrams):
+            threading.Thread(target=serve, daemon=True).start()
+
+    def _answer(self, query, by_stream):
+        end = query.index(0, 12) + 5
+        number, question = query[:2], query[12:end]
+        kind = int.from_bytes(question[-4:-2], "big")
+        self.asked.append((kind, by_stream))
+        head = lambda flags, count: number + struct.pack("!5H", flags, 1, count, 0, 0) + question
+        if kind == 1:
+            return head(0x8180, 1) + (b"\xc0\x0c" + struct.pack("!HHIH", 1, 1, 60, 4)
+                                      + socket.inet_aton(self.address))
+        if kind != 15:
+            return head(0x8180, 0)
+        if not by_stream:
+            return head(0x8380, 0)  # truncated
+        return (head(0x8180, 10000) + b"".join(
+            b"\xc0\x0c" + struct.pack("!HHIHH", 15, 1, 60, 9, 10) + b"\4%04d\xc0\x0c" % n
+            for n in range(10000)))[:65535]
+
+    def _serve_datagrams(self):
+        while True:
+            query, peer = self.datagrams.recvfrom(4096)
+            self.datagrams.sendto(self._answer(query, False), peer)
+
+    def _serve_stream(self):
+        while True:
+            connection, _ = self.stream.accept()
+            with connection, connection.makefile("rb") as file:
+                while length := file.read(2):
+                    answer = self._answer(file.read(int.from_bytes(length, "big")), True)
+                    connection.sendall(struct.pack("!H", len(answer)) + answer)
+
+
+def test_dl_01_of_ten_thousand_hosts_a_few_are_tried(start, hosts, dns, mailboxes):
+    """More than fit into a DNS message, which is cut off: its first records are enough."""
+    server = HugeAnswers("127.0.0.11")
+    document = settings(hosts, dns, mailboxes)
+    document["dns"]["servers"] = [f"127.0.0.1:{server.port}"]
+    document["retry"]["first_interval"] = "5s"
+    turnpike = start(document, LISTENERS)
+    hosts.behaviour[11] = lambda stage, text, session: "421 busy" if stage == "connect" else None
+    send(turnpike, "x@huge.remote.test")
+    attempts(turnpike, "huge.remote.test")
+    failed = turnpike.metric("outbound-delivery", "turnpike_delivery_connections_total",
+                             result="failed")
+    assert failed == 20, "at most so many hosts"
+    assert (15, True) in server.asked
+    assert sum(kind == 1 for kind, _ in server.asked) <= 25
+    hosts.behaviour.clear()
+    wait_for(lambda: hosts.taken(11, "x@huge.remote.test"), timeout=30)
 
 
 def test_dl_01_answers_are_kept_as_long_as_they_say(start, hosts, dns, mailboxes):

@@ -45,13 +45,16 @@ class Authority:
                  "-days", 30, "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.file)
         self.certificate = Certificate(self.file, self._key)
 
-    def issue(self, *names, days=30, mailbox=None):
-        """A certificate for DNS names (or a mailbox); negative `days`: one that has expired."""
+    def issue(self, *names, days=30, mailbox=None, uri=None, addresses=()):
+        """A certificate for DNS names (or a mailbox, a URI, IP addresses); negative `days`: one that
+        has expired."""
         self._count += 1
         base = self.folder / f"{self._count}"
         key, request, extensions = (base.with_suffix(s) for s in (".key", ".csr", ".ext"))
         leaf, chain = base.with_suffix(".leaf"), base.with_suffix(".pem")
         alternatives = [f"DNS:{name}" for name in names] + ([f"email:{mailbox}"] if mailbox else [])
+        alternatives += [f"URI:{uri}"] if uri else []
+        alternatives += [f"IP:{address}" for address in addresses]
         extensions.write_text("subjectAltName=" + ",".join(alternatives) + "\n")
         _openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
                  f"/CN={(names or (mailbox,))[0]}", "-keyout", key, "-out", request)

@@ -16,6 +16,7 @@
 #include "services/common/config/validate_collections.h"
 #include "services/common/config/validate_delivery.h"
 #include "services/common/config/validate_gateways.h"
+#include "services/common/config/validate_spool.h"
 #include "services/common/config/value.h"
 
 namespace turnpike::config {
@@ -87,6 +88,10 @@ class Validator {
     CheckPlaintext("services.gateway_dequeue", config_.services().gateway_dequeue());
     CheckPlaintext("services.spool_store", config_.services().spool_store());
     CheckPlaintext("services.outbound_delivery", config_.services().outbound_delivery());
+    for (int i = 0; i < config_.spool().shards_size(); ++i) {
+      if (IsLoopback(TargetHost(config_.spool().shards(i)))) continue;
+      Error(absl::StrCat("spool.shards[", i, "]"), kPlaintext);
+    }
     const std::string& scaler = config_.spool().scaler_listen();
     if (!scaler.empty() && !IsLoopback(SplitHostPort(scaler).host)) {
       Error("spool.scaler_listen", kPlaintext);
@@ -350,6 +355,7 @@ void ValidateConfig(const Places& places, v1::Config& config, Problems& problems
   ValidateCollections(places, config, problems);
   ValidateDelivery(places, config, problems);
   ValidateGateways(places, config, problems);
+  ValidateSpool(places, config, problems);
 }
 
 }  // namespace turnpike::config

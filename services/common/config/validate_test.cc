@@ -190,6 +190,17 @@ TEST(ValidateServicesTest, PlainTextNeedsLoopbackOrPermission) {
   }
 }
 
+TEST(ValidateServicesTest, WithCertificatesTheyMayTalkAcrossMachines) {
+  const std::string services =
+      "services: {spool_store: {listen: \"0.0.0.0:7101\", target: \"dns:///spool.example:7101\"}";
+  const std::string scaler = "spool: {scaler_listen: \"0.0.0.0:7111\"}\n";
+  EXPECT_EQ(ErrorsOf(kMx + services + ", tls: {directory: /etc/turnpike/services}}\n" + scaler),
+            "accepted");
+  EXPECT_THAT(ErrorsOf(kMx + scaler), HasSubstr("spool.scaler_listen: is not loopback"));
+  EXPECT_THAT(ErrorsOf(kMx + services + ", tls: {trust_domain: example.org}}\n"),
+              HasSubstr("services.tls.directory: is missing"));
+}
+
 TEST(ValidateTimesTest, NothingComesAfterExpiry) {
   EXPECT_THAT(ErrorsOf(std::string(kMx) + "retry: {expire_after: 1m}\n"),
               HasSubstr("t.yaml:2:8: retry.first_interval: is longer than `retry.expire_after`"));

@@ -18,18 +18,19 @@
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "prometheus/counter.h"
 #include "prometheus/gauge.h"
 #include "prometheus/registry.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/base/ticker.h"
 #include "services/common/observe/log.h"
-#include "services/common/rpc/callers.h"
 #include "services/common/rpc/memory_file.h"
 
 namespace turnpike::rpc {
 namespace {
 
+using Options = Security::Options;
 using grpc::experimental::FileWatcherCertificateProvider;
 using grpc::experimental::TlsChannelCredentialsOptions;
 using grpc::experimental::TlsServerCredentialsOptions;
@@ -70,8 +71,11 @@ absl::string_view ToView(const grpc::string_ref& text) { return {text.data(), te
 // Says of each call whether its caller may make it. Thread-safe.
 class CallerCheck : public grpc::AuthMetadataProcessor {
  public:
-  CallerCheck(const std::string& trust_domain, std::shared_ptr<Counters> counters)
-      : prefix_(IdentityUri(trust_domain, "")), counters_(std::move(counters)) {}
+  CallerCheck(const std::string& trust_domain, decltype(Options::may_call) may_call,
+              std::shared_ptr<Counters> counters)
+      : prefix_(IdentityUri(trust_domain, "")),
+        may_call_(may_call),
+        counters_(std::move(counters)) {}
 
   bool IsBlocking() const override { return false; }
 
@@ -85,7 +89,7 @@ class CallerCheck : public grpc::AuthMetadataProcessor {
     const auto uris = context->FindPropertyValues(GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
     const absl::string_view uri = uris.size() == 1 ? ToView(uris.front()) : absl::string_view();
     absl::string_view caller = uri;
-    if (absl::ConsumePrefix(&caller, prefix_) && MayCall(method, caller)) return grpc::Status::OK;
+    if (absl::ConsumePrefix(&caller, prefix_) && may_call_(method, caller)) return grpc::Status::OK;
     if (counters_ != nullptr) counters_->denied.Increment();
     LogDenial(method, uri);
     return {
@@ -105,6 +109,7 @@ class CallerCheck : public grpc::AuthMetadataProcessor {
   }
 
   const std::string prefix_;  // `spiffe://turnpike/`
+  const decltype(Options::may_call) may_call_;
   const std::shared_ptr<Counters> counters_;
   absl::Mutex mu_;
   absl::Time next_log_ ABSL_GUARDED_BY(mu_) = absl::InfinitePast();
@@ -115,6 +120,7 @@ class SecurityImpl : public Security {
   SecurityImpl(const Options& options, ServiceIdentity identity, MemoryFile key_and_chain,
                MemoryFile authorities)
       : source_(options.identity),
+        may_call_(options.may_call),
         counters_(options.registry == nullptr ? nullptr
                                               : std::make_shared<Counters>(*options.registry)),
         identity_(std::move(identity)),
@@ -142,7 +148,7 @@ class SecurityImpl : public Security {
     options.set_cert_request_type(GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY);
     auto credentials = grpc::experimental::TlsServerCredentials(options);
     credentials->SetAuthMetadataProcessor(
-        std::make_shared<CallerCheck>(source_.trust_domain, counters_));
+        std::make_shared<CallerCheck>(source_.trust_domain, may_call_, counters_));
     return credentials;
   }
 
@@ -175,6 +181,7 @@ class SecurityImpl : public Security {
   }
 
   const ServiceIdentity::Source source_;
+  const decltype(Options::may_call) may_call_;
   const std::shared_ptr<Counters> counters_;  // null: not wanted
   ServiceIdentity identity_;                  // the ticker's own
   absl::Status last_status_;                  // too

@@ -7,8 +7,10 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/config/v1/config.pb.h"
+#include "services/common/rpc/callers.h"
 #include "services/common/rpc/service_identity.h"
 
 namespace grpc {
@@ -36,6 +38,8 @@ class Security {
     ServiceIdentity::Source identity;
     absl::Duration refresh_interval = kRefreshInterval;  // at least 1 s
     prometheus::Registry* registry = nullptr;            // null: no metrics
+    // Who may call what; tests have methods of their own. Thread-safe.
+    bool (*may_call)(absl::string_view method, absl::string_view caller) = MayCall;
   };
 
   // Reads and checks the files, with ServiceIdentity::Read's errors, and watches them from then on:

@@ -1,5 +1,7 @@
 #include "services/turnpikectl/certificates/issue.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <openssl/bio.h>
 #include <openssl/bn.h>
 #include <openssl/ec.h>
@@ -58,6 +60,12 @@ bool IsDnsName(absl::string_view name) {
     }
   }
   return true;
+}
+
+bool IsAddress(const std::string& name) {
+  in6_addr octets = {};
+  return inet_pton(AF_INET, name.c_str(), &octets) == 1 ||
+         inet_pton(AF_INET6, name.c_str(), &octets) == 1;
 }
 
 // An encrypted key has no password that we know, and none is asked for.
@@ -145,11 +153,15 @@ absl::StatusOr<std::string> NamesOf(const CertificateRequest& request) {
     return absl::InvalidArgumentError("the service and the trust domain are names of a-z, 0-9, -");
   }
   std::string names = absl::StrCat("URI:spiffe://", request.trust_domain, "/", request.service);
-  for (const std::string& name : request.dns_names) {
-    if (!IsDnsName(absl::StripPrefix(name, "*."))) {
-      return absl::InvalidArgumentError(absl::StrCat("`", name, "` is no DNS name"));
+  for (const std::string& name : request.names) {
+    if (IsAddress(name)) {
+      absl::StrAppend(&names, ",IP:", name);
+    } else if (IsDnsName(absl::StripPrefix(name, "*."))) {
+      absl::StrAppend(&names, ",DNS:", name);
+    } else {
+      return absl::InvalidArgumentError(
+          absl::StrCat("`", name, "` is neither a DNS name nor an IP address"));
     }
-    absl::StrAppend(&names, ",DNS:", name);
   }
   return names;
 }

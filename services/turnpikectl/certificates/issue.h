@@ -16,8 +16,8 @@ struct CertificateRequest {
   std::string authority_key;          // PEM, not encrypted
   std::string service;                // `spool-store`
   std::string trust_domain;           // `turnpike`
-  // The names by which others call it; `*.` may stand in front of one.
-  std::vector<std::string> dns_names;
+  // DNS names and IP addresses by which others call it; `*.` may stand in front of a DNS name.
+  std::vector<std::string> names;
   absl::Time now;
   // Counted from `now`; more than nothing. The certificate ends no later than its authority.
   absl::Duration lifetime;
@@ -29,7 +29,7 @@ struct IssuedCertificate {
   absl::Time not_after;
 };
 
-// The certificate has the URI name spiffe://<trust_domain>/<service> and the DNS names, is for both
+// The certificate has the URI name spiffe://<trust_domain>/<service> and the others, is for both
 // ends of a connection, and is valid since five minutes ago, because clocks differ.
 //
 // INVALID_ARGUMENT for a name that is none; FAILED_PRECONDITION for an authority that is none, is

@@ -65,7 +65,7 @@ CertificateRequest RequestTo(const TestAuthority& authority) {
           .authority_key = authority.key,
           .service = "spool-store",
           .trust_domain = "gate.test",
-          .dns_names = {"t-spool-store", "*.t-spool-store.mail.svc"},
+          .names = {"t-spool-store", "*.t-spool-store.mail.svc", "192.0.2.1", "::1"},
           .now = absl::Now(),
           .lifetime = absl::Hours(24)};
 }
@@ -105,6 +105,9 @@ TEST(IssueCertificateTest, CertificateIsForBothEndsAndHasTheNames) {
   EXPECT_EQ(X509_check_host(certificate, "t-spool-store-2.t-spool-store.mail.svc", 0, 0, nullptr),
             1);
   EXPECT_EQ(X509_check_host(certificate, "t-auth-service", 0, 0, nullptr), 0);
+  EXPECT_EQ(X509_check_ip_asc(certificate, "192.0.2.1", 0), 1);
+  EXPECT_EQ(X509_check_ip_asc(certificate, "::1", 0), 1);
+  EXPECT_EQ(X509_check_ip_asc(certificate, "192.0.2.2", 0), 0);
   BIO* bio = BIO_new(BIO_s_mem());
   X509V3_extensions_print(bio, "names", X509_get0_extensions(certificate), 0, 0);
   EXPECT_THAT(Drain(bio), HasSubstr(std::string("URI:") + kUri));
@@ -159,10 +162,10 @@ TEST(IssueCertificateTest, WhatIsNoNameIsRefused) {
   CertificateRequest request = RequestTo(MakeAuthority(10));
   for (const char* name :
        {"", "a..b", "a b", "a,DNS:b", "*", "a.*.b", "@section", "\xe4.example"}) {
-    request.dns_names = {name};
+    request.names = {name};
     EXPECT_TRUE(absl::IsInvalidArgument(IssueCertificate(request).status())) << name;
   }
-  request.dns_names.clear();
+  request.names.clear();
   request.trust_domain = "a/b";
   EXPECT_TRUE(absl::IsInvalidArgument(IssueCertificate(request).status()));
 }

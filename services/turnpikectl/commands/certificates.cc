@@ -61,7 +61,7 @@ absl::Status IssueForService(const Invocation& invocation, Context& context) {
                                 .trust_domain = invocation.Has("--trust-domain")
                                                     ? invocation.Get("--trust-domain")
                                                     : std::string("turnpike"),
-                                .dns_names = invocation.All("NAME"),
+                                .names = invocation.All("NAME"),
                                 .now = absl::Now(),
                                 .lifetime = absl::Hours(24 * days)};
   const absl::Cleanup wipe = [&request] { auth::Wipe(request.authority_key); };
@@ -98,8 +98,8 @@ std::vector<Command> CertificateCommands() {
                       .choices = {"smtp-frontend", "auth-service", "gateway-dequeue", "spool-store",
                                   "outbound-delivery", "turnpikectl", "keda"}},
                      {.name = "NAME",
-                      .help = "a DNS name that its target is called by in services.*.target; "
-                              "`*.` may stand in front",
+                      .help = "a DNS name or an IP address that services.*.target names it by; "
+                              "`*.` may stand in front of a DNS name",
                       .is_many = true,
                       .is_optional = true}},
        .flags = {{.name = "--authority",

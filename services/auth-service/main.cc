@@ -2,8 +2,9 @@
 #include <sodium.h>
 
 #include <memory>
-#include <string>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,11 +21,11 @@
 #include "services/auth-service/rpc/work_pool.h"
 #include "services/auth-service/store/config_directory.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/disposer.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/process/service_main.h"
-#include "services/common/rpc/channel.h"
 #include "services/common/rpc/server.h"
-#include "services/spool-store/client/rpc_spool.h"
+#include "services/spool-store/client/stores.h"
 
 namespace turnpike::auth {
 namespace {
@@ -43,47 +44,53 @@ class AuthService : public process::Service {
       : metrics_(*environment.registry),
         pool_({.threads = environment.config->auth().password_checks_max(),
                .waiting_max = environment.config->auth().password_checks_waiting_max()}),
-        spool_(spool::RpcSpool::Create(rpc::CreateChannel(
-            environment.config->services().spool_store().target(), environment.security))) {}
+        spool_(
+            spool::CreateSpool(spool::ConnectToStores(*environment.config, environment.security))) {
+  }
 
   ~AuthService() override {
     server_ = nullptr;
-    spool_ = nullptr;  // its last callbacks still use the gate
+    sessions_ = nullptr;
+    admin_ = nullptr;
+    explainer_ = nullptr;
+    gate_ = nullptr;
+    parts_ = nullptr;
+    if (neighbours_ != nullptr) neighbours_->Forget();
+    // Questions in progress still use all of it, in this order.
+    disposer_.reset();
+    neighbours_ = nullptr;
+    spool_ = nullptr;
   }
 
   absl::Status Open(const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
-    auto site = std::make_shared<const Site>(config);
-    TURNPIKE_ASSIGN_OR_RETURN(
-        neighbours_, Neighbours::Create(config, site, *environment.registry, environment.security));
-    TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
-                              ConfigDirectory::Create(config, neighbours_->directories()));
-    TURNPIKE_ASSIGN_OR_RETURN(gate_, GatewayGate::Create(config, *spool_, GatewayGate::Options()));
-    auto parts = std::make_shared<const SessionParts>(
-        SessionParts{.site = std::move(site),
-                     .directory = std::move(directory),
-                     .hostname = config.hostname(),
-                     .witnesses = {.recent_logins = neighbours_->recent_logins(),
-                                   .sharing = neighbours_->sharing(),
-                                   .directories = neighbours_->directories()},
-                     .screen = &neighbours_->screen(),
-                     .recipient_gate = gate_.get(),
-                     .pool = pool_,
-                     .metrics = metrics_,
-                     .clock = base::Clock::System(),
-                     .lookup_timeout = absl::Seconds(config.smtp().policy_timeout().seconds()) +
-                                       absl::Nanoseconds(config.smtp().policy_timeout().nanos())});
-    explainer_ = std::make_unique<Explainer>(parts, config);
+    neighbours_ = std::make_unique<Neighbours>(config, *environment.registry, environment.security,
+                                               *disposer_);
+    TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const SessionParts> parts, MakeParts(config));
+    neighbours_->Take(config);
+    parts_ = std::make_shared<CurrentParts>(std::move(parts));
+    explainer_ = std::make_unique<Explainer>(parts_);
     admin_ = neighbours_->MakeAdminService(
         [this](const v1::ExplainVerdictRequest& request, AdminServiceParts::ExplainDone done) {
           explainer_->Explain(request, std::move(done));
         });
-    sessions_ = std::make_unique<SessionService>(std::move(parts));
+    sessions_ = std::make_unique<SessionService>(parts_);
     TURNPIKE_ASSIGN_OR_RETURN(
         server_, rpc::Server::Start({.listen = config.services().auth_service().listen(),
                                      .reflection = config.services().reflection(),
                                      .security = environment.security},
                                     {sessions_.get(), admin_.get()}));
+    return absl::OkStatus();
+  }
+
+  absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& config) override {
+    absl::StatusOr<std::shared_ptr<const SessionParts>> parts = MakeParts(*config);
+    if (!parts.ok()) {
+      neighbours_->DropPrepared();
+      return parts.status();
+    }
+    neighbours_->Take(*config);
+    sessions_->Reconfigure(*std::move(parts));
     return absl::OkStatus();
   }
 
@@ -101,11 +108,46 @@ class AuthService : public process::Service {
   }
 
  private:
+  // Everything that a configuration says, ready to be asked; nothing is changed yet but what
+  // Neighbours has prepared.
+  absl::StatusOr<std::shared_ptr<const SessionParts>> MakeParts(const config::v1::Config& config) {
+    auto site = std::make_shared<const Site>(config);
+    TURNPIKE_ASSIGN_OR_RETURN(const Neighbours::Circle circle, neighbours_->Prepare(config, site));
+    std::vector<AccountDirectory*> directories;
+    std::vector<std::shared_ptr<const void>> owned = {circle.recent_logins, circle.sharing};
+    for (const std::shared_ptr<PooledDirectory>& directory : circle.directories) {
+      directories.push_back(directory.get());
+      owned.push_back(directory);
+    }
+    TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const ConfigDirectory> directory,
+                              ConfigDirectory::Create(config, directories));
+    TURNPIKE_ASSIGN_OR_RETURN(
+        gate_, GatewayGate::Create(config, *spool_, GatewayGate::Options(), gate_.get()));
+    owned.push_back(gate_);
+    return std::make_shared<const SessionParts>(
+        SessionParts{.site = std::move(site),
+                     .directory = std::move(directory),
+                     .hostname = config.hostname(),
+                     .witnesses = {.recent_logins = circle.recent_logins.get(),
+                                   .sharing = circle.sharing.get(),
+                                   .directories = std::move(directories)},
+                     .recipient_gate = gate_.get(),
+                     .owned = std::move(owned),
+                     .screen = &neighbours_->screen(),
+                     .pool = pool_,
+                     .metrics = metrics_,
+                     .clock = base::Clock::System(),
+                     .lookup_timeout = absl::Seconds(config.smtp().policy_timeout().seconds()) +
+                                       absl::Nanoseconds(config.smtp().policy_timeout().nanos())});
+  }
+
   Metrics metrics_;
   WorkPool pool_;
   std::unique_ptr<spool::Spool> spool_;  // only asked about gateways that have a quota
-  std::unique_ptr<GatewayGate> gate_;
+  std::shared_ptr<GatewayGate> gate_;    // of the newest parts
+  std::optional<base::Disposer> disposer_{std::in_place};
   std::unique_ptr<Neighbours> neighbours_;
+  std::shared_ptr<CurrentParts> parts_;
   std::unique_ptr<Explainer> explainer_;
   std::unique_ptr<grpc::Service> admin_;
   std::unique_ptr<SessionService> sessions_;

@@ -1,5 +1,6 @@
 #include "services/auth-service/neighbours.h"
 
+#include <map>
 #include <string>
 #include <utility>
 
@@ -14,22 +15,20 @@
 #include "services/auth-service/directory/dovecot_directory.h"
 #include "services/auth-service/directory/ldap_directory.h"
 #include "services/auth-service/directory/metrics.h"
-#include "services/auth-service/directory/pooled_directory.h"
 #include "services/auth-service/mailbox/metrics.h"
 #include "services/auth-service/mailbox/policy_server.h"
-#include "services/auth-service/mailbox/shared_logins.h"
 #include "services/auth-service/screen/metrics.h"
 #include "services/auth-service/screen/shared_screen.h"
 #include "services/auth-service/sharing/metrics.h"
-#include "services/auth-service/sharing/shared_domains.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/current.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/config/files.h"
 #include "services/common/config/value.h"
 #include "services/common/net/tls_context.h"
 #include "services/common/observe/log.h"
-#include "services/common/rpc/channel.h"
 #include "services/common/smtp/address.h"
-#include "services/spool-store/client/rpc_shared_state.h"
+#include "services/spool-store/client/stores.h"
 
 namespace turnpike::auth {
 namespace {
@@ -41,7 +40,7 @@ absl::Duration FromProto(const google::protobuf::Duration& duration) {
   return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(duration));
 }
 
-SharedScreen::Options ScreenOptions(const config::v1::Config& config) {
+ScreenSettings ScreenSettingsOf(const config::v1::Config& config) {
   return {.rules = ScreenRules::From(config.dynamic_screening()),
           .account_failures_max = config.auth().account_failures_max(),
           .account_failures_window = FromProto(config.auth().account_failures_window())};
@@ -85,42 +84,106 @@ std::string AccountOf(const Site& site, absl::string_view user) {
   return owner != nullptr ? *owner : site.KeyOf(*mailbox);
 }
 
+// Differs when anything that shared domains are made of does.
+std::string SharingOrigin(const config::v1::Config& config) {
+  return absl::StrCat(config.domain_sharing().SerializeAsString(), "\n", config.hostname());
+}
+
+// The same for a directory. New connections read the authorities' file anew.
+std::string OriginOf(const config::v1::Ldap& ldap) {
+  const config::FileIdentity file = config::IdentityOf(ldap.authorities_file());
+  return absl::StrCat(ldap.SerializeAsString(), "\n", file.device, " ", file.inode, " ", file.bytes,
+                      " ", file.modified_seconds, ".", file.modified_nanoseconds);
+}
+std::string OriginOf(const config::v1::Dovecot& dovecot) { return dovecot.SerializeAsString(); }
+
+// Something that is kept while it would be made the same again.
+template <typename T>
+struct Made {
+  std::string origin;
+  std::shared_ptr<T> thing;
+};
+
 }  // namespace
 
 class Neighbours::Impl {
  public:
-  Impl(const config::v1::Config& config, std::shared_ptr<const Site> site,
-       prometheus::Registry& registry, const rpc::Security* security)
-      : state_(spool::CreateRpcSharedState(
-            rpc::CreateChannel(config.services().spool_store().target(), security))),
+  Impl(const config::v1::Config& config, prometheus::Registry& registry,
+       const rpc::Security* security, base::Disposer& disposer)
+      : registry_(registry),
+        disposer_(disposer),
+        state_(spool::CreateSharedState(spool::ConnectToStores(config, security))),
         screen_metrics_(registry),
         mailbox_metrics_(registry),
-        screen_(ScreenOptions(config), *state_, screen_metrics_, base::Clock::System()) {
-    AddDirectories(config, registry);
-    const config::v1::PopBeforeSmtp& pop = config.auth().pop_before_smtp();
-    if (!pop.enabled()) return;
-    logins_ = std::make_unique<SharedLogins>(
-        SharedLogins::Options{
-            .window = FromProto(pop.window()),
-            .account_of = [site = std::move(site)](
-                              absl::string_view user) { return AccountOf(*site, user); }},
-        *state_);
+        screen_({.settings = ScreenSettingsOf(config)}, *state_, screen_metrics_,
+                base::Clock::System()) {}
+
+  absl::StatusOr<Circle> Prepare(const config::v1::Config& config,
+                                 std::shared_ptr<const Site> site) {
+    fresh_ = Fresh();
+    TURNPIKE_RETURN_IF_ERROR(PrepareSharing(config));
+    const config::v1::Directory& directory = config.directory();
+    if (directory.has_ldap()) {
+      fresh_.ldap = Keep(kept_.ldap, OriginOf(directory.ldap()),
+                         [&] { return MakeDirectory("ldap", LdapOptions(directory.ldap())); });
+    }
+    if (directory.has_dovecot()) {
+      fresh_.dovecot = Keep(kept_.dovecot, OriginOf(directory.dovecot()), [&] {
+        return MakeDirectory("dovecot", DovecotOptions(directory.dovecot()));
+      });
+    }
+    TURNPIKE_RETURN_IF_ERROR(PrepareLogins(config.auth().pop_before_smtp(), std::move(site)));
+    Circle circle{.recent_logins = fresh_.reporting->logins, .sharing = fresh_.sharing.thing};
+    for (const auto& made : {fresh_.ldap, fresh_.dovecot}) {
+      if (made.thing != nullptr) circle.directories.push_back(made.thing);
+    }
+    return circle;
   }
 
-  absl::Status Listen(const config::v1::PopBeforeSmtp& pop) {
-    if (logins_ == nullptr || pop.policy_listen().empty()) return absl::OkStatus();
-    TURNPIKE_ASSIGN_OR_RETURN(
-        policy_server_,
-        PolicyServer::Start(
-            {.listen = pop.policy_listen(),
-             .key = pop.policy_key(),
-             .on_login = [this](const PolicyReport& report) { return Note(report); },
-             .on_result = [this](PolicyServer::Result result) { Count(result); }}));
-    TURNPIKE_LOG(kInfo, "mailbox servers may report", {{"address", policy_server_->address()}});
-    return absl::OkStatus();
+  void Take(const config::v1::Config& config) {
+    screen_.Reconfigure(ScreenSettingsOf(config));
+    reporting_.Set(fresh_.reporting);
+    if (fresh_.policy_server != nullptr || fresh_.policy_listen.empty()) {
+      policy_server_ = std::move(fresh_.policy_server);
+    }
+    kept_ = std::move(fresh_);
+    fresh_ = Fresh();
   }
 
-  absl::Status OpenSharing(const config::v1::Config& config, prometheus::Registry& registry) {
+  void DropPrepared() { fresh_ = Fresh(); }
+
+  void Forget() {
+    policy_server_ = nullptr;  // whose threads note logins
+    fresh_ = Fresh();
+    kept_ = Fresh();
+  }
+
+  SharedScreen& screen() { return screen_; }
+  std::shared_ptr<SharedLogins> logins() const { return reporting_.Get()->logins; }
+  MailboxMetrics& mailbox_metrics() { return mailbox_metrics_; }
+
+ private:
+  // How mailbox servers report logins.
+  struct Reporting {
+    std::shared_ptr<SharedLogins> logins;
+    std::string policy_key;
+  };
+  struct Fresh {
+    Made<SharedDomains> sharing;
+    Made<PooledDirectory> ldap;
+    Made<PooledDirectory> dovecot;
+    std::shared_ptr<const Reporting> reporting;
+    std::string policy_listen;                    // empty: nowhere
+    std::unique_ptr<PolicyServer> policy_server;  // null: none, or the one that is there
+  };
+
+  template <typename T, typename Make>
+  static Made<T> Keep(const Made<T>& kept, std::string origin, const Make& make) {
+    if (kept.thing != nullptr && kept.origin == origin) return kept;
+    return {std::move(origin), make()};
+  }
+
+  absl::Status PrepareSharing(const config::v1::Config& config) {
     const config::v1::DomainSharing& sharing = config.domain_sharing();
     if (sharing.hosts().empty()) return absl::OkStatus();
     SharedDomains::Options options{
@@ -132,46 +195,61 @@ class Neighbours::Impl {
     for (const config::v1::SharingHost& host : sharing.hosts()) {
       options.hosts.push_back(TargetOf(host));
     }
-    sharing_metrics_ = std::make_unique<SharingMetrics>(registry);
-    sharing_ = std::make_unique<SharedDomains>(std::move(options), *sharing_metrics_,
-                                               base::Clock::System());
+    if (sharing_metrics_ == nullptr) sharing_metrics_ = std::make_unique<SharingMetrics>(registry_);
+    fresh_.sharing = Keep(kept_.sharing, SharingOrigin(config), [&] {
+      return disposer_.Own(std::make_unique<SharedDomains>(std::move(options), *sharing_metrics_,
+                                                           base::Clock::System()));
+    });
     return absl::OkStatus();
   }
 
-  SharedDomains* sharing() { return sharing_.get(); }
-  std::vector<AccountDirectory*> directories() {
-    std::vector<AccountDirectory*> all;
-    for (const auto& directory : directories_) all.push_back(directory.get());
-    return all;
+  std::shared_ptr<PooledDirectory> MakeDirectory(const char* backend,
+                                                 PooledDirectory::Options options) {
+    std::unique_ptr<DirectoryMetrics>& metrics = directory_metrics_[backend];
+    if (metrics == nullptr) metrics = std::make_unique<DirectoryMetrics>(registry_, backend);
+    return disposer_.Own(
+        std::make_unique<PooledDirectory>(std::move(options), *metrics, base::Clock::System()));
   }
-  SharedScreen& screen() { return screen_; }
-  SharedLogins* logins() { return logins_.get(); }
-  MailboxMetrics& mailbox_metrics() { return mailbox_metrics_; }
 
- private:
-  void AddDirectories(const config::v1::Config& config, prometheus::Registry& registry) {
-    const config::v1::Directory& directory = config.directory();
-    if (directory.has_ldap()) AddDirectory("ldap", LdapOptions(directory.ldap()), registry);
-    if (directory.has_dovecot()) {
-      AddDirectory("dovecot", DovecotOptions(directory.dovecot()), registry);
+  absl::Status PrepareLogins(const config::v1::PopBeforeSmtp& pop,
+                             std::shared_ptr<const Site> site) {
+    auto reporting = std::make_shared<Reporting>();
+    if (pop.enabled()) {
+      reporting->logins = std::make_shared<SharedLogins>(
+          SharedLogins::Options{
+              .window = FromProto(pop.window()),
+              .account_of = [site = std::move(site)](
+                                absl::string_view user) { return AccountOf(*site, user); }},
+          *state_);
+      reporting->policy_key = pop.policy_key();
+      fresh_.policy_listen = pop.policy_listen();
     }
-  }
-
-  void AddDirectory(const char* backend, PooledDirectory::Options options,
-                    prometheus::Registry& registry) {
-    directory_metrics_.push_back(std::make_unique<DirectoryMetrics>(registry, backend));
-    directories_.push_back(std::make_unique<PooledDirectory>(
-        std::move(options), *directory_metrics_.back(), base::Clock::System()));
+    fresh_.reporting = std::move(reporting);
+    if (fresh_.policy_listen.empty() || fresh_.policy_listen == kept_.policy_listen) {
+      return absl::OkStatus();
+    }
+    TURNPIKE_ASSIGN_OR_RETURN(
+        fresh_.policy_server,
+        PolicyServer::Start(
+            {.listen = pop.policy_listen(),
+             .key = [this] { return reporting_.Get()->policy_key; },
+             .on_login = [this](const PolicyReport& report) { return Note(report); },
+             .on_result = [this](PolicyServer::Result result) { Count(result); }}));
+    TURNPIKE_LOG(kInfo, "mailbox servers may report",
+                 {{"address", fresh_.policy_server->address()}});
+    return absl::OkStatus();
   }
 
   absl::Status Note(const PolicyReport& report) {
+    const std::shared_ptr<SharedLogins> logins = reporting_.Get()->logins;
+    if (logins == nullptr) return absl::UnavailableError("auth.pop_before_smtp is off");
     absl::Notification answered;
     absl::Status answer;
-    logins_->Report(report.login, report.remote, absl::Now() + kNoteTimeout,
-                    [&](absl::Status status) {
-                      answer = std::move(status);
-                      answered.Notify();
-                    });
+    logins->Report(report.login, report.remote, absl::Now() + kNoteTimeout,
+                   [&](absl::Status status) {
+                     answer = std::move(status);
+                     answered.Notify();
+                   });
     answered.WaitForNotification();
     if (answer.ok()) mailbox_metrics_.logins.Increment();
     return answer;
@@ -192,43 +270,43 @@ class Neighbours::Impl {
     }
   }
 
+  prometheus::Registry& registry_;
+  base::Disposer& disposer_;
   const std::unique_ptr<spool::SharedState> state_;
   ScreenMetrics screen_metrics_;
   MailboxMetrics mailbox_metrics_;
-  SharedScreen screen_;
-  std::unique_ptr<SharedLogins> logins_;
-  std::unique_ptr<PolicyServer> policy_server_;
   std::unique_ptr<SharingMetrics> sharing_metrics_;
-  std::unique_ptr<SharedDomains> sharing_;
-  std::vector<std::unique_ptr<DirectoryMetrics>> directory_metrics_;
-  std::vector<std::unique_ptr<PooledDirectory>> directories_;
+  std::map<std::string, std::unique_ptr<DirectoryMetrics>> directory_metrics_;  // by backend
+  SharedScreen screen_;
+  base::Current<Reporting> reporting_{std::make_shared<const Reporting>()};
+  Fresh fresh_;  // prepared, not taken yet
+  Fresh kept_;   // of the configuration that was taken last; its server is policy_server_
+  std::unique_ptr<PolicyServer> policy_server_;
 };
 
-Neighbours::Neighbours(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Neighbours::Neighbours(const config::v1::Config& config, prometheus::Registry& registry,
+                       const rpc::Security* security, base::Disposer& disposer)
+    : impl_(std::make_unique<Impl>(config, registry, security, disposer)) {}
+
 Neighbours::~Neighbours() = default;
 
-absl::StatusOr<std::unique_ptr<Neighbours>> Neighbours::Create(const config::v1::Config& config,
-                                                               std::shared_ptr<const Site> site,
-                                                               prometheus::Registry& registry,
-                                                               const rpc::Security* security) {
-  auto impl = std::make_unique<Impl>(config, std::move(site), registry, security);
-  TURNPIKE_RETURN_IF_ERROR(impl->OpenSharing(config, registry));
-  TURNPIKE_RETURN_IF_ERROR(impl->Listen(config.auth().pop_before_smtp()));
-  return std::unique_ptr<Neighbours>(new Neighbours(std::move(impl)));
+absl::StatusOr<Neighbours::Circle> Neighbours::Prepare(const config::v1::Config& config,
+                                                       std::shared_ptr<const Site> site) {
+  return impl_->Prepare(config, std::move(site));
 }
 
+void Neighbours::Take(const config::v1::Config& config) { impl_->Take(config); }
+
+void Neighbours::DropPrepared() { impl_->DropPrepared(); }
+
+void Neighbours::Forget() { impl_->Forget(); }
+
 Screen& Neighbours::screen() { return impl_->screen(); }
-
-RecentLogins* Neighbours::recent_logins() { return impl_->logins(); }
-
-AddressSharing* Neighbours::sharing() { return impl_->sharing(); }
-
-std::vector<AccountDirectory*> Neighbours::directories() { return impl_->directories(); }
 
 std::unique_ptr<grpc::Service> Neighbours::MakeAdminService(
     std::function<void(v1::ExplainVerdictRequest, AdminServiceParts::ExplainDone)> explain) {
   return CreateAdminService({.screen = impl_->screen(),
-                             .logins = impl_->logins(),
+                             .logins = [impl = impl_.get()] { return impl->logins(); },
                              .mailbox_metrics = impl_->mailbox_metrics(),
                              .explain = std::move(explain)});
 }

@@ -6,7 +6,7 @@ namespace turnpike::auth {
 
 CachingPolicy::CachingPolicy(std::unique_ptr<Policy> inner, const base::Clock& clock,
                              const Options& options)
-    : clock_(clock), cache_(options.entries_max), inner_(std::move(inner)) {}
+    : options_(options), clock_(clock), cache_(options.entries_max), inner_(std::move(inner)) {}
 
 CachingPolicy::CachingPolicy(std::unique_ptr<Policy> inner, const base::Clock& clock)
     : CachingPolicy(std::move(inner), clock, Options()) {}
@@ -23,6 +23,7 @@ void CachingPolicy::Ask(v1::Question question, absl::Time deadline, AnswerCallba
   bool is_hit = false;
   {
     absl::MutexLock lock(&mu_);
+    LookForNewRules();
     if (const v1::Answer* found = cache_.Find(question, clock_.Now()); found != nullptr) {
       answer = *found;
       is_hit = true;
@@ -45,6 +46,14 @@ void CachingPolicy::Ask(v1::Question question, absl::Time deadline, AnswerCallba
                 }
                 done(std::move(answered));
               });
+}
+
+void CachingPolicy::LookForNewRules() {
+  if (options_.rules_version == nullptr) return;
+  const uint64_t version = *options_.rules_version;
+  if (version == rules_version_) return;
+  rules_version_ = version;
+  cache_.Clear();
 }
 
 CachingPolicy::Stats CachingPolicy::stats() const {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -74,8 +76,23 @@ class CachingPolicyTest : public ::testing::Test {
   int asked_ = 0;
   base::ManualClock clock_{kStart};
   FakePolicy* fake_ = new FakePolicy;
-  CachingPolicy policy_{std::unique_ptr<Policy>(fake_), clock_, {.entries_max = 100}};
+  const std::shared_ptr<std::atomic<uint64_t>> rules_version_ =
+      std::make_shared<std::atomic<uint64_t>>(0);
+  CachingPolicy policy_{std::unique_ptr<Policy>(fake_),
+                        clock_,
+                        {.entries_max = 100, .rules_version = rules_version_}};
 };
+
+// [PL-31]
+TEST_F(CachingPolicyTest, AllIsForgottenWhenTheRulesChange) {
+  Answer(Scope(true, true, true));
+  const int before = Ask(Mail("192.0.2.1", "a@x.example"));
+  EXPECT_EQ(Ask(Mail("192.0.2.1", "a@x.example")), before);
+  ++*rules_version_;
+  const int after = Ask(Mail("192.0.2.1", "a@x.example"));
+  EXPECT_NE(after, before);
+  EXPECT_EQ(Ask(Mail("192.0.2.1", "a@x.example")), after);
+}
 
 TEST_F(CachingPolicyTest, VerdictWithoutScopeIsNotRemembered) {
   Answer({});

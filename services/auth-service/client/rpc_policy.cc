@@ -131,6 +131,8 @@ void RpcPolicy::Impl::OnAnswers(uint64_t generation, v1::AskResponse& response) 
     }
   }
   Report(std::move(results));
+  // After them: those who remember answers are told last.
+  if (response.rules_changed() && options_.on_rules_changed) options_.on_rules_changed();
 }
 
 void RpcPolicy::Impl::OnClosed(uint64_t generation, const absl::Status& status) {

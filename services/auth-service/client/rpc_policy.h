@@ -30,6 +30,8 @@ class RpcPolicy : public Policy {
     size_t questions_max = 100'000;  // in flight; further ones fail with UNAVAILABLE
     // Gets what the streams say about the screen, in order, on gRPC's threads. May be empty.
     std::function<void(const v1::ScreenUpdate& update)> on_screen;
+    // The rules have changed: what was answered so far holds for nothing else. The same.
+    std::function<void()> on_rules_changed;
   };
 
   RpcPolicy(std::shared_ptr<grpc::Channel> channel, const Options& options);

@@ -1,5 +1,7 @@
 #include "services/auth-service/client/screening_policy.h"
 
+#include <atomic>
+#include <cstdint>
 #include <string>
 #include <utility>
 
@@ -37,11 +39,14 @@ void ScreeningPolicy::Ask(v1::Question question, absl::Time deadline, AnswerCall
 std::unique_ptr<Policy> CreateFrontendPolicy(std::shared_ptr<grpc::Channel> channel,
                                              const base::Clock& clock) {
   auto networks = std::make_shared<BlockedNetworks>();
+  auto rules_version = std::make_shared<std::atomic<uint64_t>>(0);
   RpcPolicy::Options options;
+  options.on_rules_changed = [rules_version] { ++*rules_version; };
   options.on_screen = [networks](const v1::ScreenUpdate& update) { networks->Apply(update); };
   return std::make_unique<ScreeningPolicy>(
       std::make_unique<CachingPolicy>(
-          std::make_unique<RpcPolicy>(std::move(channel), std::move(options)), clock),
+          std::make_unique<RpcPolicy>(std::move(channel), std::move(options)), clock,
+          CachingPolicy::Options{.rules_version = std::move(rules_version)}),
       std::move(networks), clock);
 }
 

@@ -31,6 +31,11 @@ class VerdictCache {
   // Remembers `answer` as far as it says that it holds for others.
   void Add(const v1::Question& question, const v1::Answer& answer, absl::Time now);
 
+  void Clear() {
+    young_.clear();
+    old_.clear();
+  }
+
   size_t size() const { return young_.size() + old_.size(); }
 
  private:

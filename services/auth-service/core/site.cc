@@ -97,6 +97,11 @@ ListenerTraits Site::ListenerOf(const v1::SessionFacts& facts) const {
           .cram_md5 = auth_.cram_md5()};
 }
 
+const ListenerTraits* Site::FindListener(absl::string_view name) const {
+  const auto found = listeners_.find(name);
+  return found == listeners_.end() ? nullptr : &found->second;
+}
+
 const Site::GatewayRules* Site::FindGateway(const smtp::DomainName& domain) const {
   const auto found = gateway_by_domain_.find(domain.ascii());
   return found == gateway_by_domain_.end() ? nullptr : &gateways_[found->second];

@@ -31,6 +31,7 @@ class Site {
   // By the listener's name; one that we do not know (another configuration there) is taken as the
   // role says, with nothing allowed.
   ListenerTraits ListenerOf(const v1::SessionFacts& facts) const;
+  const ListenerTraits* FindListener(absl::string_view name) const;  // null: there is none
 
   // The gateway that has this domain, as its own or as an alias.
   struct GatewayRules {

@@ -1,7 +1,5 @@
 #include "services/auth-service/gateways/gateway_gate.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <limits>
@@ -31,15 +29,6 @@ std::string Normal(const std::string& name) {
   return domain.ok() ? domain->ascii() : name;
 }
 
-// Changes whenever the file does, also when another takes its place. Empty: there is none.
-std::string StateOf(const std::string& path) {
-  struct stat status;
-  if (stat(path.c_str(), &status) != 0) return "";
-  return absl::StrCat(status.st_dev, " ", status.st_ino, " ", status.st_size, " ",
-                      status.st_mtim.tv_sec, ".", status.st_mtim.tv_nsec, " ",
-                      status.st_ctim.tv_sec, ".", status.st_ctim.tv_nsec);
-}
-
 absl::Duration ToDuration(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
@@ -59,16 +48,38 @@ v1::Verdict RefuseWithin(const v1::Scope& scope, absl::string_view rule,
   return verdict;
 }
 
+absl::StatusOr<std::shared_ptr<const RecipientList>> ReadList(
+    const std::string& domain, const std::vector<std::string>& recipients,
+    const std::string& file) {
+  auto list = std::make_shared<RecipientList>();
+  for (const std::string& recipient : recipients) {
+    const absl::Status status = list->Add(recipient);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("recipients of gateway ", domain, ": ", status.message()));
+    }
+  }
+  if (!file.empty()) {
+    TURNPIKE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(file, kFileBytesMax));
+    const absl::Status status = list->AddLines(text);
+    if (!status.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("recipients of gateway ", domain, ": ", file, ": ", status.message()));
+    }
+  }
+  return std::shared_ptr<const RecipientList>(std::move(list));
+}
+
 }  // namespace
 
-GatewayGate::GatewayGate(spool::Spool& spool, Options options)
-    : spool_(spool), options_(std::move(options)) {}
+GatewayGate::GatewayGate(spool::Spool& spool, const Options& options)
+    : spool_(spool), options_(options) {}
 
-absl::StatusOr<std::unique_ptr<GatewayGate>> GatewayGate::Create(const config::v1::Config& config,
+absl::StatusOr<std::shared_ptr<GatewayGate>> GatewayGate::Create(const config::v1::Config& config,
                                                                  spool::Spool& spool,
-                                                                 Options options) {
-  std::unique_ptr<GatewayGate> gate(new GatewayGate(spool, std::move(options)));
-  bool has_files = false;
+                                                                 const Options& options,
+                                                                 const GatewayGate* previous) {
+  std::shared_ptr<GatewayGate> gate(new GatewayGate(spool, options));
   for (const config::v1::Gateway& entry : config.gateways()) {
     Gateway gateway{.quota = {.messages_max = ToLimit(entry.hold().max_messages()),
                               .bytes_max = ToLimit(entry.hold().max_bytes())},
@@ -79,61 +90,31 @@ absl::StatusOr<std::unique_ptr<GatewayGate>> GatewayGate::Create(const config::v
     const std::string domain = Normal(entry.domain());
     if (gateway.has_list) {
       // Before the file is read: a change in between is seen later.
-      gate->file_states_[domain] = StateOf(gateway.recipients_file);
-      TURNPIKE_ASSIGN_OR_RETURN(std::shared_ptr<const RecipientList> list,
-                                gate->ReadList(domain, gateway));
-      absl::MutexLock lock(&gate->mu_);
-      gate->lists_[domain] = std::move(list);
+      gateway.file = config::IdentityOf(gateway.recipients_file);
+      if (previous != nullptr) gateway.list = previous->ListLike(domain, gateway);
+      if (gateway.list == nullptr) {
+        TURNPIKE_ASSIGN_OR_RETURN(gateway.list,
+                                  ReadList(domain, gateway.recipients, gateway.recipients_file));
+        if (previous != nullptr) {
+          TURNPIKE_LOG(kInfo, "recipients read again",
+                       {{"gateway", domain}, {"addresses", gateway.list->size()}});
+        }
+      }
     }
-    has_files = has_files || !gateway.recipients_file.empty();
     gate->gateways_.emplace(domain, std::move(gateway));
-  }
-  if (has_files) {
-    gate->ticker_.emplace(gate->options_.file_interval,
-                          [gate = gate.get()](const base::Ticker&) { gate->LookAtFiles(); });
   }
   return gate;
 }
 
-absl::StatusOr<std::shared_ptr<const RecipientList>> GatewayGate::ReadList(
-    const std::string& domain, const Gateway& gateway) const {
-  auto list = std::make_shared<RecipientList>();
-  for (const std::string& recipient : gateway.recipients) {
-    const absl::Status status = list->Add(recipient);
-    if (!status.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("recipients of gateway ", domain, ": ", status.message()));
-    }
+std::shared_ptr<const RecipientList> GatewayGate::ListLike(const std::string& domain,
+                                                           const Gateway& gateway) const {
+  const auto found = gateways_.find(domain);
+  if (found == gateways_.end() || found->second.recipients != gateway.recipients ||
+      found->second.recipients_file != gateway.recipients_file ||
+      found->second.file != gateway.file) {
+    return nullptr;
   }
-  if (!gateway.recipients_file.empty()) {
-    TURNPIKE_ASSIGN_OR_RETURN(const std::string text,
-                              base::ReadFile(gateway.recipients_file, kFileBytesMax));
-    const absl::Status status = list->AddLines(text);
-    if (!status.ok()) {
-      return absl::InvalidArgumentError(absl::StrCat(
-          "recipients of gateway ", domain, ": ", gateway.recipients_file, ": ", status.message()));
-    }
-  }
-  return std::shared_ptr<const RecipientList>(std::move(list));
-}
-
-void GatewayGate::LookAtFiles() {
-  for (const auto& [domain, gateway] : gateways_) {
-    if (gateway.recipients_file.empty()) continue;
-    std::string state = StateOf(gateway.recipients_file);
-    if (state == file_states_[domain]) continue;
-    file_states_[domain] = std::move(state);
-    absl::StatusOr<std::shared_ptr<const RecipientList>> list = ReadList(domain, gateway);
-    if (!list.ok()) {
-      TURNPIKE_LOG(kError, "recipients not read again, those known before stay",
-                   {{"gateway", domain}, {"error", list.status().ToString()}});
-      continue;
-    }
-    TURNPIKE_LOG(kInfo, "recipients read again",
-                 {{"gateway", domain}, {"addresses", (*list)->size()}});
-    absl::MutexLock lock(&mu_);
-    lists_[domain] = *std::move(list);
-  }
+  return found->second.list;
 }
 
 bool GatewayGate::Guards(const v1::Verdict& verdict) const {
@@ -147,18 +128,13 @@ void GatewayGate::Judge(std::string address, v1::Verdict verdict,
   if (!Guards(verdict) || found == gateways_.end()) return done(std::move(verdict));
   const auto& [domain, gateway] = *found;
   if (gateway.has_list) {
-    std::shared_ptr<const RecipientList> list;
-    {
-      absl::MutexLock lock(&mu_);
-      list = lists_[domain];
-    }
     const absl::StatusOr<smtp::Mailbox> mailbox =
         smtp::Mailbox::Parse(address, {.allow_utf8 = true});
     verdict.mutable_scope()->set_any_recipient_in_domain(false);
     if (!gateway.recipients_file.empty()) {
       ShortenLifetime(options_.verdict_lifetime, *verdict.mutable_scope());
     }
-    if (!mailbox.ok() || !list->Knows(*mailbox)) {
+    if (!mailbox.ok() || !gateway.list->Knows(*mailbox)) {
       return done(RefuseWithin(verdict.scope(), "DQ-4", smtp::kNoSuchUser));
     }
   }

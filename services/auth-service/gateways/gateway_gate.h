@@ -20,7 +20,7 @@
 #include "services/auth-service/core/recipient_gate.h"
 #include "services/auth-service/gateways/quota.h"
 #include "services/auth-service/gateways/recipient_list.h"
-#include "services/common/base/ticker.h"
+#include "services/common/config/files.h"
 #include "services/spool-store/client/spool.h"
 
 namespace turnpike::auth {
@@ -37,16 +37,17 @@ class GatewayGate : public RecipientGate {
   struct Options {
     absl::Duration figures_age_max = absl::Seconds(1);   // far from the limit
     absl::Duration verdict_lifetime = absl::Seconds(1);  // the same
-    absl::Duration file_interval = absl::Seconds(1);     // between two looks at the files
     absl::Duration call_timeout = absl::Seconds(3);
   };
 
-  // Reads all `recipients_file`s, and again when they change. `spool` outlives the gate; only asked
-  // where a gateway has a quota. Errors, naming gateway, file and line: those of base::ReadFile,
-  // and INVALID_ARGUMENT for a line that is no address. A file that has become wrong while running
-  // is logged, and the last good list stays.
-  static absl::StatusOr<std::unique_ptr<GatewayGate>> Create(const config::v1::Config& config,
-                                                             spool::Spool& spool, Options options);
+  // Reads all `recipients_file`s, but for those that `previous` (may be null) has read and that
+  // have not changed since. `spool` outlives the gate, which is only to be destroyed when Judge has
+  // said its last word; only asked where a gateway has a quota. Errors, naming gateway, file and
+  // line: those of base::ReadFile, and INVALID_ARGUMENT for a line that is no address.
+  static absl::StatusOr<std::shared_ptr<GatewayGate>> Create(const config::v1::Config& config,
+                                                             spool::Spool& spool,
+                                                             const Options& options,
+                                                             const GatewayGate* previous = nullptr);
 
   // Whether Judge has something to say to an accepted RCPT. It never has to one that is refused.
   bool Guards(const v1::Verdict& verdict) const override;
@@ -63,29 +64,27 @@ class GatewayGate : public RecipientGate {
     bool has_list = false;
     std::vector<std::string> recipients;  // of the configuration
     std::string recipients_file;
+    config::FileIdentity file;  // when it was read
+    std::shared_ptr<const RecipientList> list;
   };
   struct Known {
     GatewayFigures figures;
     absl::Time time;
   };
 
-  GatewayGate(spool::Spool& spool, Options options);
-  absl::StatusOr<std::shared_ptr<const RecipientList>> ReadList(const std::string& domain,
-                                                                const Gateway& gateway) const;
-  void LookAtFiles();
+  GatewayGate(spool::Spool& spool, const Options& options);
+  // Null: it is to be read.
+  std::shared_ptr<const RecipientList> ListLike(const std::string& domain,
+                                                const Gateway& gateway) const;
   void JudgeQuota(const std::string& domain, const Quota& quota, v1::Verdict verdict,
                   absl::AnyInvocable<void(v1::Verdict)> done);
   std::optional<GatewayFigures> KnownFigures(const std::string& domain, const Quota& quota);
 
   spool::Spool& spool_;
   const Options options_;
-  absl::flat_hash_map<std::string, Gateway> gateways_;         // with a list or a quota; by domain
-  absl::flat_hash_map<std::string, std::string> file_states_;  // used by the ticker alone
+  absl::flat_hash_map<std::string, Gateway> gateways_;  // with a list or a quota; by domain
   absl::Mutex mu_;
-  absl::flat_hash_map<std::string, std::shared_ptr<const RecipientList>> lists_
-      ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<std::string, Known> known_ ABSL_GUARDED_BY(mu_);
-  std::optional<base::Ticker> ticker_;  // last: its thread uses the others
 };
 
 }  // namespace turnpike::auth

@@ -64,9 +64,10 @@ class CivetPolicyServer : public PolicyServer {
 
   // In constant time, so that the key cannot be found octet by octet.
   bool HasKey(const mg_connection* connection) const {
-    if (options_.key.empty()) return true;
+    const std::string key = options_.key();
+    if (key.empty()) return true;
     const char* given = mg_get_header(connection, "Authorization");
-    return given != nullptr && ConstantTimeEqual(Sha256(given), Sha256(options_.key));
+    return given != nullptr && ConstantTimeEqual(Sha256(given), Sha256(key));
   }
 
   // Nothing if it is too long, or the client stops in the midst of it.

@@ -26,8 +26,9 @@ class PolicyServer {
   enum class Result { kAllow, kReport, kRefused, kMalformed, kError };
   struct Options {
     std::string listen;  // host:port with a numeric host; port 0 picks one
-    std::string key;     // the value of the header `Authorization`; empty: none is asked for
-    int threads = 4;     // requests at one time; further ones wait; > 0
+    // The value of the header `Authorization`; empty: none is asked for. Called for each request.
+    std::function<std::string()> key;
+    int threads = 4;  // requests at one time; further ones wait; > 0
     size_t body_bytes_max = 16 * 1024;
     // Notes a login; may block for a few seconds. Called on a thread of the server.
     std::function<absl::Status(const PolicyReport&)> on_login;

@@ -25,7 +25,7 @@ class PolicyServerTest : public testing::Test {
  protected:
   PolicyServerTest()
       : server_(*PolicyServer::Start({.listen = "127.0.0.1:0",
-                                      .key = "Bearer oyster",
+                                      .key = [] { return std::string("Bearer oyster"); },
                                       .on_login =
                                           [this](const PolicyReport& report) {
                                             absl::MutexLock lock(&mu_);

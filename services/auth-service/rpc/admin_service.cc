@@ -56,16 +56,17 @@ class AdminService : public v1::AuthAdminService::CallbackService {
                                                const v1::ReportMailboxLoginRequest* request,
                                                v1::ReportMailboxLoginResponse*) override {
     grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-    if (parts_.logins == nullptr) {
+    const std::shared_ptr<SharedLogins> logins = parts_.logins();
+    if (logins == nullptr) {
       reactor->Finish(
           rpc::ToGrpc(absl::FailedPreconditionError("auth.pop_before_smtp.enabled is false")));
       return reactor;
     }
-    parts_.logins->Report(request->account(), request->client_address(),
-                          absl::Now() + kStateTimeout, [this, reactor](const absl::Status& status) {
-                            if (status.ok()) parts_.mailbox_metrics.logins.Increment();
-                            reactor->Finish(rpc::ToGrpc(status));
-                          });
+    logins->Report(request->account(), request->client_address(), absl::Now() + kStateTimeout,
+                   [this, logins, reactor](const absl::Status& status) {
+                     if (status.ok()) parts_.mailbox_metrics.logins.Increment();
+                     reactor->Finish(rpc::ToGrpc(status));
+                   });
     return reactor;
   }
 

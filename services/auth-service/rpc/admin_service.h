@@ -21,7 +21,8 @@ namespace turnpike::auth {
 struct AdminServiceParts {
   // They outlive the service and its calls.
   SharedScreen& screen;
-  SharedLogins* logins = nullptr;  // null: auth.pop_before_smtp is off
+  // Gives null while auth.pop_before_smtp is off.
+  std::function<std::shared_ptr<SharedLogins>()> logins;
   MailboxMetrics& mailbox_metrics;
   // Calls `done` once, on any thread.
   using ExplainDone = absl::AnyInvocable<void(absl::StatusOr<v1::ExplainVerdictResponse>)>;

@@ -24,19 +24,23 @@ class AdminServiceTest : public testing::Test {
       : screen_metrics_(registry_),
         mailbox_metrics_(registry_),
         screen_({}, state_, screen_metrics_, base::Clock::System()),
-        logins_({.account_of = [](absl::string_view user) { return std::string(user); }}, state_) {}
+        logins_(std::make_shared<SharedLogins>(
+            SharedLogins::Options{
+                .account_of = [](absl::string_view user) { return std::string(user); }},
+            state_)) {}
   ~AdminServiceTest() override { server_->Shutdown(absl::Now()); }
 
-  void Serve(SharedLogins* logins) {
+  void Serve(std::shared_ptr<SharedLogins> logins) {
     service_ = CreateAdminService(
         {.screen = screen_,
-         .logins = logins,
+         .logins = [logins] { return logins; },
          .mailbox_metrics = mailbox_metrics_,
-         .explain = [](v1::ExplainVerdictRequest request, AdminServiceParts::ExplainDone done) {
-           v1::ExplainVerdictResponse response;
-           response.set_rule(request.listener());
-           done(std::move(response));
-         }});
+         .explain =
+             [](v1::ExplainVerdictRequest request, AdminServiceParts::ExplainDone done) {
+               v1::ExplainVerdictResponse response;
+               response.set_rule(request.listener());
+               done(std::move(response));
+             }});
     server_ = *rpc::Server::Start({.listen = "127.0.0.1:0"}, {service_.get()});
     stub_ = v1::AuthAdminService::NewStub(rpc::CreateChannel(server_->address()));
   }
@@ -78,7 +82,7 @@ class AdminServiceTest : public testing::Test {
   ScreenMetrics screen_metrics_;
   MailboxMetrics mailbox_metrics_;
   SharedScreen screen_;
-  SharedLogins logins_;
+  const std::shared_ptr<SharedLogins> logins_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<v1::AuthAdminService::Stub> stub_;
@@ -104,13 +108,13 @@ TEST_F(AdminServiceTest, ScreenIsListedInPagesAndChanged) {
 }
 
 TEST_F(AdminServiceTest, LoginsAreReportedWherePopBeforeSmtpIsOn) {
-  Serve(&logins_);
+  Serve(logins_);
   EXPECT_EQ(Report("ann@b.example", "192.0.2.1"), grpc::StatusCode::OK);
   EXPECT_EQ(Report("ann@b.example", "nowhere"), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_EQ(mailbox_metrics_.logins.Value(), 1);
   bool is_found = false;
-  logins_.Find("ann@b.example", "192.0.2.1", absl::InfiniteFuture(),
-               [&is_found](absl::StatusOr<bool> found) { is_found = found.ok() && *found; });
+  logins_->Find("ann@b.example", "192.0.2.1", absl::InfiniteFuture(),
+                [&is_found](absl::StatusOr<bool> found) { is_found = found.ok() && *found; });
   EXPECT_TRUE(is_found);
 }
 
@@ -120,7 +124,7 @@ TEST_F(AdminServiceTest, LoginsAreRefusedWherePopBeforeSmtpIsOff) {
 }
 
 TEST_F(AdminServiceTest, StoreThatIsAwayIsSaidToBe) {
-  Serve(&logins_);
+  Serve(logins_);
   state_.SetStatus(absl::UnavailableError("away"));
   EXPECT_EQ(Add("192.0.2.1"), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(Remove("192.0.2.1"), grpc::StatusCode::UNAVAILABLE);

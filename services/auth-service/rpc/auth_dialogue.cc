@@ -62,32 +62,33 @@ std::shared_ptr<const Login> LoginOf(const FoundAccount& found, absl::string_vie
 }  // namespace
 
 v1::Offer AuthDialogue::OfferTo(const v1::SessionFacts& facts) const {
+  const std::shared_ptr<const SessionParts> parts = parts_->Get();
   v1::Offer offer;
-  const ListenerTraits listener = parts_->site->ListenerOf(facts);
+  const ListenerTraits listener = parts->site->ListenerOf(facts);
   offer.set_auth_required(listener.role == v1::LISTENER_ROLE_SUBMISSION ||
                           listener.role == v1::LISTENER_ROLE_SUBMISSIONS);
   if (facts.certificate_addresses_size() == 0) {
     offer.mutable_lifetime_duration()->set_seconds(kOfferLifetimeSeconds);
   }
-  if (IsAuthDisallowed(*parts_->site, facts)) return offer;
+  if (IsAuthDisallowed(*parts->site, facts)) return offer;
   SessionTraits traits = TraitsOf(facts);
   traits.tls = false;
-  for (Mechanism mechanism : OfferedMechanisms(listener, traits, *parts_->directory)) {
+  for (Mechanism mechanism : OfferedMechanisms(listener, traits, *parts->directory)) {
     offer.add_mechanisms(std::string(MechanismName(mechanism)));
   }
   traits.tls = true;
-  for (Mechanism mechanism : OfferedMechanisms(listener, traits, *parts_->directory)) {
+  for (Mechanism mechanism : OfferedMechanisms(listener, traits, *parts->directory)) {
     offer.add_mechanisms_under_tls(std::string(MechanismName(mechanism)));
   }
   return offer;
 }
 
-v1::Answer AuthDialogue::AnswerUnoffered(const v1::Question& question) {
-  UnofferedAuthDecision decision = DecideUnofferedAuth(*parts_->site, question.facts());
-  if (decision.screens && parts_->screen != nullptr) {
-    parts_->screen->OnDisallowedAuth(question.facts().client_address());
+v1::Answer AuthDialogue::AnswerUnoffered(const v1::Question& question, const SessionParts& parts) {
+  UnofferedAuthDecision decision = DecideUnofferedAuth(*parts.site, question.facts());
+  if (decision.screens && parts.screen != nullptr) {
+    parts.screen->OnDisallowedAuth(question.facts().client_address());
   }
-  parts_->metrics.CountRefusal(decision.verdict.rule());
+  parts.metrics.CountRefusal(decision.verdict.rule());
   TURNPIKE_LOG(kInfo, "AUTH refused",
                {{"session", question.session_id()},
                 {"client", question.facts().client_address()},
@@ -99,31 +100,33 @@ v1::Answer AuthDialogue::AnswerUnoffered(const v1::Question& question) {
 
 std::optional<v1::Answer> AuthDialogue::Start(const v1::Question& question) {
   const v1::SessionFacts& facts = question.facts();
+  const std::shared_ptr<const SessionParts> parts = parts_->Get();
   const v1::AuthStart& start = question.auth_start();
-  const ListenerTraits listener = parts_->site->ListenerOf(facts);
+  const ListenerTraits listener = parts->site->ListenerOf(facts);
   const std::vector<Mechanism> offered =
-      OfferedMechanisms(listener, TraitsOf(facts), *parts_->directory);
+      OfferedMechanisms(listener, TraitsOf(facts), *parts->directory);
   // An empty name: the session has no AUTH to offer, and was asked for it.
-  if (IsAuthDisallowed(*parts_->site, facts) || start.mechanism().empty()) {
-    return AnswerUnoffered(question);
+  if (IsAuthDisallowed(*parts->site, facts) || start.mechanism().empty()) {
+    return AnswerUnoffered(question, *parts);
   }
   const std::optional<Mechanism> mechanism = FindMechanism(start.mechanism());
   // [RFC4954 4] also for one that needs TLS first.
   if (!mechanism.has_value() || !absl::c_linear_search(offered, *mechanism)) {
     return Refusal(kAuthRule, smtp::kUnknownMechanism);
   }
-  const absl::Time now = parts_->clock.Now();
+  const absl::Time now = parts->clock.Now();
   auto exchange = std::make_unique<RunningExchange>();
   exchange->mechanism = *mechanism;
   exchange->session_id = question.session_id();
   exchange->client_address = facts.client_address();
   exchange->begin_time = now;
+  exchange->parts = parts;
   exchange->sasl = MakeExchange(
-      *mechanism, {.directory = parts_->directory,
+      *mechanism, {.directory = parts->directory,
                    .audience = AudienceOf(*mechanism, listener),
                    .nonce = MakeNonce(),
                    .now = now,
-                   .hostname = parts_->hostname,
+                   .hostname = parts->hostname,
                    .bindings = {.exporter = start.channel_binding_exporter(),
                                 .server_end_point = start.channel_binding_server_end_point()},
                    .offers_binding = absl::c_any_of(offered, IsBound),
@@ -163,7 +166,7 @@ std::optional<v1::Answer> AuthDialogue::Handle(uint64_t question_id, Exchange ex
     case SaslStep::Kind::kFailure:
       return Fail(*exchange, step);
     case SaslStep::Kind::kNoInitialResponse:
-      parts_->metrics.CountLogin(exchange->mechanism, Metrics::Result::kDeny);
+      exchange->parts->metrics.CountLogin(exchange->mechanism, Metrics::Result::kDeny);
       return Refusal(kAuthRule, smtp::kNoInitialResponse);
     case SaslStep::Kind::kTryLater:
       return TryLater(*exchange);
@@ -186,29 +189,31 @@ void AuthDialogue::Deliver(uint64_t question_id, Exchange exchange, SaslStep ste
 }
 
 std::optional<SaslStep> AuthDialogue::FindLogin(uint64_t question_id, Exchange& exchange) {
+  const std::shared_ptr<const SessionParts> parts = exchange->parts;
   SaslExchange& sasl = *exchange->sasl;
   const Audience audience = sasl.audience();
   // A certificate cannot be guessed.
-  if (!audience.by_certificate && parts_->screen != nullptr &&
-      !parts_->screen->MayTry(sasl.user(), exchange->client_address)) {
-    parts_->metrics.CountRefusal(kGuessRule);
+  if (!audience.by_certificate && parts->screen != nullptr &&
+      !parts->screen->MayTry(sasl.user(), exchange->client_address)) {
+    parts->metrics.CountRefusal(kGuessRule);
     return SaslStep::Needs(SaslStep::Kind::kTryLater);
   }
-  if (const Login* login = parts_->directory->Find(sasl.user(), audience)) {
+  if (const Login* login = parts->directory->Find(sasl.user(), audience)) {
     // The directory lives as long as the login is used.
-    return sasl.OnLogin(std::shared_ptr<const Login>(parts_->directory, login));
+    return sasl.OnLogin(std::shared_ptr<const Login>(parts->directory, login));
   }
   const bool may_be_elsewhere = audience.accounts && absl::StrContains(sasl.user(), '@') &&
-                                !parts_->directory->directories().empty();
+                                !parts->directory->directories().empty();
   if (!may_be_elsewhere) return sasl.OnLogin(nullptr);
   AskDirectories(question_id, std::move(exchange));
   return std::nullopt;
 }
 
 void AuthDialogue::AskDirectories(uint64_t question_id, Exchange exchange) {
+  const std::shared_ptr<const SessionParts> parts = exchange->parts;
   const std::string user = absl::AsciiStrToLower(exchange->sasl->user());
-  FindInDirectories(parts_->directory->directories(), user,
-                    parts_->clock.Now() + parts_->lookup_timeout,
+  FindInDirectories(parts->directory->directories(), user,
+                    parts->clock.Now() + parts->lookup_timeout,
                     [self = shared_from_this(), question_id, user,
                      exchange = std::move(exchange)](absl::StatusOr<FoundAccount> found) mutable {
                       SaslStep step = found.ok() ? exchange->sasl->OnLogin(LoginOf(*found, user))
@@ -218,11 +223,12 @@ void AuthDialogue::AskDirectories(uint64_t question_id, Exchange exchange) {
 }
 
 void AuthDialogue::AskChecker(uint64_t question_id, Exchange exchange) {
+  const std::shared_ptr<const SessionParts> parts = exchange->parts;
   AccountDirectory* const checker = exchange->sasl->checker();
   std::string user = absl::AsciiStrToLower(exchange->sasl->user());
   std::string password = exchange->sasl->password();
   checker->CheckPassword(
-      std::move(user), std::move(password), parts_->clock.Now() + parts_->lookup_timeout,
+      std::move(user), std::move(password), parts->clock.Now() + parts->lookup_timeout,
       [self = shared_from_this(), question_id,
        exchange = std::move(exchange)](absl::StatusOr<bool> is_right) mutable {
         SaslStep step = is_right.ok() ? exchange->sasl->OnChecked(*is_right)
@@ -232,26 +238,28 @@ void AuthDialogue::AskChecker(uint64_t question_id, Exchange exchange) {
 }
 
 std::optional<v1::Answer> AuthDialogue::DoWork(uint64_t question_id, Exchange exchange) {
+  const std::shared_ptr<const SessionParts> parts = exchange->parts;
   const Mechanism mechanism = exchange->mechanism;
-  const bool is_added = parts_->pool.TryAdd(
+  const bool is_added = parts->pool.TryAdd(
       [self = shared_from_this(), question_id, exchange = std::move(exchange)]() mutable {
-        Metrics& metrics = self->parts_->metrics;
-        metrics.hash_waiting.Set(static_cast<double>(self->parts_->pool.waiting()));
+        Metrics& metrics = exchange->parts->metrics;
+        metrics.hash_waiting.Set(static_cast<double>(exchange->parts->pool.waiting()));
         const absl::Time begin_time = absl::Now();
         SaslStep step = exchange->sasl->Work();
         metrics.hash_duration_seconds.Observe(absl::ToDoubleSeconds(absl::Now() - begin_time));
         self->Deliver(question_id, std::move(exchange), std::move(step));
       });
-  parts_->metrics.hash_waiting.Set(static_cast<double>(parts_->pool.waiting()));
+  parts->metrics.hash_waiting.Set(static_cast<double>(parts->pool.waiting()));
   if (is_added) return std::nullopt;
-  parts_->metrics.CountLogin(mechanism, Metrics::Result::kError);
+  parts->metrics.CountLogin(mechanism, Metrics::Result::kError);
   return Refusal(kAuthRule, smtp::kAuthUnavailable);
 }
 
 v1::Answer AuthDialogue::Keep(Exchange exchange, SaslStep step) {
+  const std::shared_ptr<const SessionParts> parts = exchange->parts;
   const Mechanism mechanism = exchange->mechanism;
-  if (!exchanges_.Put(std::move(exchange), parts_->clock.Now())) {
-    parts_->metrics.CountLogin(mechanism, Metrics::Result::kError);
+  if (!exchanges_.Put(std::move(exchange), parts->clock.Now())) {
+    parts->metrics.CountLogin(mechanism, Metrics::Result::kError);
     return Refusal(kAuthRule, smtp::kAuthUnavailable);
   }
   v1::Answer answer;
@@ -260,8 +268,8 @@ v1::Answer AuthDialogue::Keep(Exchange exchange, SaslStep step) {
 }
 
 v1::Answer AuthDialogue::Succeed(const RunningExchange& exchange, SaslStep step) {
-  parts_->metrics.CountLogin(exchange.mechanism, Metrics::Result::kAllow);
-  if (parts_->screen != nullptr) parts_->screen->OnSuccess(AttemptOf(exchange));
+  exchange.parts->metrics.CountLogin(exchange.mechanism, Metrics::Result::kAllow);
+  if (exchange.parts->screen != nullptr) exchange.parts->screen->OnSuccess(AttemptOf(exchange));
   TURNPIKE_LOG(kInfo, "authenticated",
                {{"session", exchange.session_id},
                 {"client", exchange.client_address},
@@ -273,8 +281,8 @@ v1::Answer AuthDialogue::Succeed(const RunningExchange& exchange, SaslStep step)
 }
 
 v1::Answer AuthDialogue::Fail(const RunningExchange& exchange, const SaslStep& step) {
-  parts_->metrics.CountLogin(exchange.mechanism, Metrics::Result::kDeny);
-  if (parts_->screen != nullptr) parts_->screen->OnFailure(AttemptOf(exchange));
+  exchange.parts->metrics.CountLogin(exchange.mechanism, Metrics::Result::kDeny);
+  if (exchange.parts->screen != nullptr) exchange.parts->screen->OnFailure(AttemptOf(exchange));
   TURNPIKE_LOG(kInfo, "authentication failed",
                {{"session", exchange.session_id},
                 {"client", exchange.client_address},
@@ -286,7 +294,7 @@ v1::Answer AuthDialogue::Fail(const RunningExchange& exchange, const SaslStep& s
 }
 
 v1::Answer AuthDialogue::TryLater(const RunningExchange& exchange) {
-  parts_->metrics.CountLogin(exchange.mechanism, Metrics::Result::kError);
+  exchange.parts->metrics.CountLogin(exchange.mechanism, Metrics::Result::kError);
   TURNPIKE_LOG(kInfo, "authentication put off",
                {{"session", exchange.session_id},
                 {"client", exchange.client_address},

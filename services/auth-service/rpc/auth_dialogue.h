@@ -20,10 +20,11 @@ namespace turnpike::auth {
 class AuthDialogue : public std::enable_shared_from_this<AuthDialogue> {
  public:
   // `send` takes the answers that come later, with their question_id, on any thread.
-  AuthDialogue(std::shared_ptr<const SessionParts> parts, std::function<void(v1::Answer)> send)
+  // An exchange goes by the parts that are current when it begins, to its end.
+  AuthDialogue(std::shared_ptr<const CurrentParts> parts, std::function<void(v1::Answer)> send)
       : parts_(std::move(parts)),
         send_(std::move(send)),
-        exchanges_(parts_->exchanges_per_stream_max) {}
+        exchanges_(parts_->Get()->exchanges_per_stream_max) {}
 
   // The answer, or nothing: it comes by `send`.
   std::optional<v1::Answer> Start(const v1::Question& question);
@@ -36,7 +37,7 @@ class AuthDialogue : public std::enable_shared_from_this<AuthDialogue> {
  private:
   using Exchange = std::unique_ptr<RunningExchange>;
 
-  v1::Answer AnswerUnoffered(const v1::Question& question);
+  v1::Answer AnswerUnoffered(const v1::Question& question, const SessionParts& parts);
   // Does what steps want until there is an answer. The exchange goes back to the others if it goes
   // on.
   std::optional<v1::Answer> Handle(uint64_t question_id, Exchange exchange, SaslStep step);
@@ -53,7 +54,7 @@ class AuthDialogue : public std::enable_shared_from_this<AuthDialogue> {
   v1::Answer Fail(const RunningExchange& exchange, const SaslStep& step);
   v1::Answer TryLater(const RunningExchange& exchange);
 
-  const std::shared_ptr<const SessionParts> parts_;
+  const std::shared_ptr<const CurrentParts> parts_;
   const std::function<void(v1::Answer)> send_;
   Exchanges exchanges_;
 };

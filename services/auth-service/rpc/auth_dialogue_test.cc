@@ -77,13 +77,13 @@ class AuthDialogueTest : public ::testing::Test {
 
   void Make(std::vector<AccountDirectory*> directories = {}) {
     dialogue_ = std::make_shared<AuthDialogue>(
-        std::make_shared<const SessionParts>(
+        std::make_shared<CurrentParts>(std::make_shared<const SessionParts>(
             SessionParts{.site = std::make_shared<const Site>(config_),
                          .directory = *ConfigDirectory::Create(config_, std::move(directories)),
                          .screen = &screen_,
                          .pool = pool_,
                          .metrics = metrics_,
-                         .clock = base::Clock::System()}),
+                         .clock = base::Clock::System()})),
         [this](v1::Answer answer) {
           absl::MutexLock lock(&mu_);
           later_ = std::move(answer);

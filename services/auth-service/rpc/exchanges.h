@@ -16,6 +16,8 @@
 
 namespace turnpike::auth {
 
+struct SessionParts;
+
 // One exchange of one SMTP session, and what the log says of it.
 struct RunningExchange {
   Mechanism mechanism;
@@ -23,6 +25,7 @@ struct RunningExchange {
   std::string session_id;
   std::string client_address;
   absl::Time begin_time;
+  std::shared_ptr<const SessionParts> parts;  // that it began with, and goes on with
 };
 
 // At most one exchange for each session. An exchange is taken out while it is worked on, so nobody

@@ -45,104 +45,100 @@ v1::ExplainVerdictResponse ResponseOf(const v1::Verdict& verdict) {
   return response;
 }
 
-}  // namespace
-
-struct Explainer::Case {
+struct Case {
+  std::shared_ptr<const SessionParts> parts;
   v1::ExplainVerdictRequest request;
   v1::SessionFacts facts;
   absl::Time deadline;
-  Done done;
+  Explainer::Done done;
 };
 
-Explainer::Explainer(std::shared_ptr<const SessionParts> parts, const config::v1::Config& config)
-    : parts_(std::move(parts)) {
-  for (const config::v1::Listener& listener : config.smtp().listeners()) {
-    // The two enums have the same values.
-    roles_[listener.name()] = static_cast<v1::ListenerRole>(listener.role());
-  }
-}
-
-absl::StatusOr<v1::SessionFacts> Explainer::FactsOf(
-    const v1::ExplainVerdictRequest& request) const {
+// The session that the request describes, but for a login of another directory.
+absl::StatusOr<v1::SessionFacts> FactsOf(const v1::ExplainVerdictRequest& request,
+                                         const Site& site) {
   v1::SessionFacts facts;
-  const auto role = roles_.find(request.listener());
-  if (role == roles_.end()) return absl::InvalidArgumentError("listener: there is none so named");
+  const ListenerTraits* listener = site.FindListener(request.listener());
+  if (listener == nullptr) return absl::InvalidArgumentError("listener: there is none so named");
   const absl::StatusOr<net::IpAddress> address = net::IpAddress::Parse(request.client_address());
   if (!address.ok()) return absl::InvalidArgumentError("client_address: not an IP address");
   facts.set_client_address(address->ToString());
   facts.set_listener(request.listener());
-  facts.set_role(role->second);
+  facts.set_role(listener->role);
   facts.set_tls(request.tls());
   return facts;
 }
 
-void Explainer::Explain(const v1::ExplainVerdictRequest& request, Done done) const {
-  absl::StatusOr<v1::SessionFacts> facts = FactsOf(request);
-  if (!facts.ok()) return done(facts.status());
-  if (parts_->screen != nullptr &&
-      parts_->screen->FindBlocked(facts->client_address()).has_value()) {
-    return done(ResponseOf(Refuse("AU-22", smtp::kBlocked)));
-  }
-  auto asked = std::make_shared<Case>(Case{.request = request,
-                                           .facts = *std::move(facts),
-                                           .deadline = parts_->clock.Now() + parts_->lookup_timeout,
-                                           .done = std::move(done)});
-  if (request.login().empty()) return JudgeMail(std::move(asked));
-  FindLogin(std::move(asked));
-}
-
-void Explainer::FindLogin(std::shared_ptr<Case> asked) const {
-  const std::string& login = asked->request.login();
-  v1::Identity& identity = *asked->facts.mutable_identity();
-  if (login.find('@') == std::string::npos) {
-    const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(login);
-    const Site::GatewayRules* gateway = domain.ok() ? parts_->site->FindGateway(*domain) : nullptr;
-    if (gateway == nullptr) {
-      return asked->done(absl::InvalidArgumentError("login: no account, and no gateway"));
-    }
-    identity.set_kind(v1::Identity::KIND_GATEWAY);
-    identity.set_name(gateway->domain);
-    return JudgeMail(std::move(asked));
-  }
-  identity.set_kind(v1::Identity::KIND_ACCOUNT);
-  const std::string key = absl::AsciiStrToLower(login);
-  if (const std::string* owner = parts_->site->FindOwner(key)) {
-    identity.set_name(*owner);
-    return JudgeMail(std::move(asked));
-  }
-  const absl::Time deadline = asked->deadline;
-  FindInDirectories(
-      parts_->witnesses.directories, key, deadline,
-      [this, asked = std::move(asked)](absl::StatusOr<FoundAccount> found) mutable {
-        if (!found.ok()) return asked->done(found.status());
-        if (found->entry == nullptr) {
-          return asked->done(absl::InvalidArgumentError("login: nobody has this address"));
-        }
-        asked->facts.mutable_identity()->set_name(found->entry->address);
-        JudgeMail(std::move(asked));
-      });
-}
-
-void Explainer::JudgeMail(std::shared_ptr<Case> asked) const {
+void JudgeRcpt(const std::shared_ptr<Case>& asked) {
   Inquire(
-      parts_->witnesses, asked->facts.client_address(), asked->deadline,
-      [site = parts_->site, asked](const Evidence& evidence) {
+      asked->parts->witnesses, asked->facts.client_address(), asked->deadline,
+      [site = asked->parts->site, asked](const Evidence& evidence) {
+        return DecideRcpt(*site, asked->facts, asked->request.return_path(),
+                          asked->request.recipient(), evidence);
+      },
+      [asked](const v1::Verdict& verdict) { asked->done(ResponseOf(verdict)); });
+}
+
+void JudgeMail(const std::shared_ptr<Case>& asked) {
+  Inquire(
+      asked->parts->witnesses, asked->facts.client_address(), asked->deadline,
+      [site = asked->parts->site, asked](const Evidence& evidence) {
         return DecideMail(*site, asked->facts, asked->request.return_path(), evidence);
       },
-      [this, asked](const v1::Verdict& verdict) {
+      [asked](const v1::Verdict& verdict) {
         if (!verdict.accepted()) return asked->done(ResponseOf(verdict));
         JudgeRcpt(asked);
       });
 }
 
-void Explainer::JudgeRcpt(std::shared_ptr<Case> asked) const {
-  Inquire(
-      parts_->witnesses, asked->facts.client_address(), asked->deadline,
-      [site = parts_->site, asked](const Evidence& evidence) {
-        return DecideRcpt(*site, asked->facts, asked->request.return_path(),
-                          asked->request.recipient(), evidence);
-      },
-      [asked](const v1::Verdict& verdict) { asked->done(ResponseOf(verdict)); });
+void FindLogin(const std::shared_ptr<Case>& asked) {
+  const std::string& login = asked->request.login();
+  v1::Identity& identity = *asked->facts.mutable_identity();
+  if (login.find('@') == std::string::npos) {
+    const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(login);
+    const Site::GatewayRules* gateway =
+        domain.ok() ? asked->parts->site->FindGateway(*domain) : nullptr;
+    if (gateway == nullptr) {
+      return asked->done(absl::InvalidArgumentError("login: no account, and no gateway"));
+    }
+    identity.set_kind(v1::Identity::KIND_GATEWAY);
+    identity.set_name(gateway->domain);
+    return JudgeMail(asked);
+  }
+  identity.set_kind(v1::Identity::KIND_ACCOUNT);
+  const std::string key = absl::AsciiStrToLower(login);
+  if (const std::string* owner = asked->parts->site->FindOwner(key)) {
+    identity.set_name(*owner);
+    return JudgeMail(asked);
+  }
+  const absl::Time deadline = asked->deadline;
+  FindInDirectories(
+      asked->parts->witnesses.directories, key, deadline,
+      [asked](absl::StatusOr<FoundAccount> found) {
+        if (!found.ok()) return asked->done(found.status());
+        if (found->entry == nullptr) {
+          return asked->done(absl::InvalidArgumentError("login: nobody has this address"));
+        }
+        asked->facts.mutable_identity()->set_name(found->entry->address);
+        JudgeMail(asked);
+      });
+}
+
+}  // namespace
+
+void Explainer::Explain(const v1::ExplainVerdictRequest& request, Done done) const {
+  const std::shared_ptr<const SessionParts> parts = parts_->Get();
+  absl::StatusOr<v1::SessionFacts> facts = FactsOf(request, *parts->site);
+  if (!facts.ok()) return done(facts.status());
+  if (parts->screen != nullptr && parts->screen->FindBlocked(facts->client_address()).has_value()) {
+    return done(ResponseOf(Refuse("AU-22", smtp::kBlocked)));
+  }
+  auto asked = std::make_shared<Case>(Case{.parts = parts,
+                                           .request = request,
+                                           .facts = *std::move(facts),
+                                           .deadline = parts->clock.Now() + parts->lookup_timeout,
+                                           .done = std::move(done)});
+  if (request.login().empty()) return JudgeMail(std::move(asked));
+  FindLogin(std::move(asked));
 }
 
 }  // namespace turnpike::auth

@@ -92,17 +92,18 @@ class SessionService::Asker : public std::enable_shared_from_this<Asker> {
  public:
   Asker(SessionService& service, std::shared_ptr<Stream> stream)
       : service_(service),
-        parts_(service.parts_),
+        current_(service.parts_),
         stream_(std::move(stream)),
-        dialogue_(std::make_shared<AuthDialogue>(parts_, [stream = stream_](v1::Answer answer) {
+        dialogue_(std::make_shared<AuthDialogue>(current_, [stream = stream_](v1::Answer answer) {
           Send(*stream, {std::move(answer)});
         })) {}
 
   // Sends the screen, and its changes from then on.
   void ShowScreen() {
-    if (parts_->screen == nullptr) return;
+    Screen* const screen = current_->Get()->screen;
+    if (screen == nullptr) return;
     std::shared_ptr<void> subscription =
-        parts_->screen->Subscribe([stream = stream_](const v1::ScreenUpdate& update) {
+        screen->Subscribe([stream = stream_](const v1::ScreenUpdate& update) {
           stream->Send([&update](v1::AskResponse& response) {
             MergeScreenUpdate(update, *response.mutable_screen());
           });
@@ -112,14 +113,21 @@ class SessionService::Asker : public std::enable_shared_from_this<Asker> {
   }
 
   void OnMessage(const v1::AskRequest& request) {
+    const SharedParts parts = current_->Get();
     std::vector<v1::Answer> answers;
     for (const v1::Question& question : request.questions()) {
-      std::optional<v1::Answer> answer = AnswerTo(question);
+      std::optional<v1::Answer> answer = AnswerTo(question, parts);
       if (!answer.has_value()) continue;  // comes later
       answer->set_question_id(question.question_id());
       answers.push_back(*std::move(answer));
     }
     Send(*stream_, std::move(answers));
+    // They may have come too late for the word that went out with the change.
+    if (current_->Get() != parts) TellRulesChanged();
+  }
+
+  void TellRulesChanged() {
+    stream_->Send([](v1::AskResponse& response) { response.set_rules_changed(true); });
   }
 
   void OnHalfClose() { stream_->Finish(absl::OkStatus()); }
@@ -136,14 +144,16 @@ class SessionService::Asker : public std::enable_shared_from_this<Asker> {
   void End() { stream_->Finish(absl::UnavailableError("auth-service is shutting down")); }
 
  private:
-  std::optional<v1::Answer> AnswerTo(const v1::Question& question);
-  v1::Answer AnswerConnect(const v1::Question& question) const;
-  std::optional<v1::Answer> Judge(const v1::Question& question);
-  bool IsGated(const v1::Question& question, const v1::Verdict& verdict) const;
-  void Conclude(const v1::Question& question, v1::Verdict verdict) const;
+  using SharedParts = std::shared_ptr<const Parts>;
+
+  std::optional<v1::Answer> AnswerTo(const v1::Question& question, const SharedParts& parts);
+  v1::Answer AnswerConnect(const v1::Question& question, const Parts& parts) const;
+  std::optional<v1::Answer> Judge(const v1::Question& question, const SharedParts& parts);
+  static bool IsGated(const v1::Question& question, const v1::Verdict& verdict, const Parts& parts);
+  void Conclude(const v1::Question& question, v1::Verdict verdict, const SharedParts& parts) const;
 
   SessionService& service_;
-  const std::shared_ptr<const Parts> parts_;
+  const std::shared_ptr<const CurrentParts> current_;
   const std::shared_ptr<Stream> stream_;
   const std::shared_ptr<AuthDialogue> dialogue_;
   absl::Mutex mu_;
@@ -151,10 +161,11 @@ class SessionService::Asker : public std::enable_shared_from_this<Asker> {
   std::shared_ptr<void> subscription_ ABSL_GUARDED_BY(mu_);
 };
 
-std::optional<v1::Answer> SessionService::Asker::AnswerTo(const v1::Question& question) {
+std::optional<v1::Answer> SessionService::Asker::AnswerTo(const v1::Question& question,
+                                                          const SharedParts& parts) {
   switch (question.question_case()) {
     case v1::Question::kConnect:
-      return AnswerConnect(question);
+      return AnswerConnect(question, *parts);
     case v1::Question::kAuthStart:
       return dialogue_->Start(question);
     case v1::Question::kAuthResponse:
@@ -164,7 +175,7 @@ std::optional<v1::Answer> SessionService::Asker::AnswerTo(const v1::Question& qu
     case v1::Question::kMail:
     case v1::Question::kRcpt:
     case v1::Question::kHeader:
-      return Judge(question);
+      return Judge(question, parts);
     case v1::Question::QUESTION_NOT_SET:
       break;
   }
@@ -175,11 +186,12 @@ std::optional<v1::Answer> SessionService::Asker::AnswerTo(const v1::Question& qu
 }
 
 // Frontends know the screen themselves; this is for one that has just begun.
-v1::Answer SessionService::Asker::AnswerConnect(const v1::Question& question) const {
+v1::Answer SessionService::Asker::AnswerConnect(const v1::Question& question,
+                                                const Parts& parts) const {
   v1::Answer answer;
   std::optional<v1::BlockedNetwork> blocked;
-  if (parts_->screen != nullptr) {
-    blocked = parts_->screen->FindBlocked(question.facts().client_address());
+  if (parts.screen != nullptr) {
+    blocked = parts.screen->FindBlocked(question.facts().client_address());
   }
   if (!blocked.has_value()) {
     *answer.mutable_offer() = dialogue_->OfferTo(question.facts());
@@ -188,39 +200,44 @@ v1::Answer SessionService::Asker::AnswerConnect(const v1::Question& question) co
   *answer.mutable_verdict() = Refuse("AU-22", smtp::kBlocked);
   answer.mutable_verdict()->set_close(true);
   if (blocked->has_reply()) *answer.mutable_verdict()->mutable_reply() = blocked->reply();
-  parts_->metrics.CountRefusal("AU-22");
+  parts.metrics.CountRefusal("AU-22");
   return answer;
 }
 
-std::optional<v1::Answer> SessionService::Asker::Judge(const v1::Question& question) {
-  Decision decision = DecideAtOnce(*parts_->site, question);
-  if (!decision.want.has_value() && !IsGated(question, decision.verdict)) {
-    Report(parts_->metrics, question, decision.verdict);
+std::optional<v1::Answer> SessionService::Asker::Judge(const v1::Question& question,
+                                                       const SharedParts& parts) {
+  Decision decision = DecideAtOnce(*parts->site, question);
+  if (!decision.want.has_value() && !IsGated(question, decision.verdict, *parts)) {
+    Report(parts->metrics, question, decision.verdict);
     v1::Answer answer;
     *answer.mutable_verdict() = std::move(decision.verdict);
     return answer;
   }
-  Inquire(parts_->witnesses, question.facts().client_address(),
-          parts_->clock.Now() + parts_->lookup_timeout, DecideOn(parts_->site, question),
-          [self = shared_from_this(), question](v1::Verdict verdict) {
-            if (!self->IsGated(question, verdict)) {
-              return self->Conclude(question, std::move(verdict));
+  Inquire(parts->witnesses, question.facts().client_address(),
+          parts->clock.Now() + parts->lookup_timeout, DecideOn(parts->site, question),
+          [self = shared_from_this(), parts, question](v1::Verdict verdict) {
+            if (!IsGated(question, verdict, *parts)) {
+              return self->Conclude(question, std::move(verdict), parts);
             }
-            self->parts_->recipient_gate->Judge(
-                question.rcpt().address(), std::move(verdict),
-                [self, question](v1::Verdict judged) { self->Conclude(question, judged); });
+            parts->recipient_gate->Judge(question.rcpt().address(), std::move(verdict),
+                                         [self, parts, question](v1::Verdict judged) {
+                                           self->Conclude(question, std::move(judged), parts);
+                                         });
           });
   return std::nullopt;
 }
 
-bool SessionService::Asker::IsGated(const v1::Question& question,
-                                    const v1::Verdict& verdict) const {
-  return question.has_rcpt() && verdict.accepted() && parts_->recipient_gate != nullptr &&
-         parts_->recipient_gate->Guards(verdict);
+bool SessionService::Asker::IsGated(const v1::Question& question, const v1::Verdict& verdict,
+                                    const Parts& parts) {
+  return question.has_rcpt() && verdict.accepted() && parts.recipient_gate != nullptr &&
+         parts.recipient_gate->Guards(verdict);
 }
 
-void SessionService::Asker::Conclude(const v1::Question& question, v1::Verdict verdict) const {
-  Report(parts_->metrics, question, verdict);
+void SessionService::Asker::Conclude(const v1::Question& question, v1::Verdict verdict,
+                                     const SharedParts& parts) const {
+  Report(parts->metrics, question, verdict);
+  // What the rules of before said is for this question only.
+  if (current_->Get() != parts) verdict.mutable_scope()->clear_lifetime_duration();
   v1::Answer answer;
   answer.set_question_id(question.question_id());
   *answer.mutable_verdict() = std::move(verdict);
@@ -236,7 +253,7 @@ grpc::ServerBidiReactor<v1::AskRequest, v1::AskResponse>* SessionService::Ask(
     absl::MutexLock lock(&mu_);
     is_ending = is_ending_;
     askers_.insert(asker);
-    parts_->metrics.streams.Set(static_cast<double>(askers_.size()));
+    parts_->Get()->metrics.streams.Set(static_cast<double>(askers_.size()));
   }
   stream->Start({.on_message =
                      [asker](v1::AskRequest& request) {
@@ -259,17 +276,25 @@ void SessionService::Forget(Asker* asker) {
     forgotten = *found;
     askers_.erase(found);
   }
-  parts_->metrics.streams.Set(static_cast<double>(askers_.size()));
+  parts_->Get()->metrics.streams.Set(static_cast<double>(askers_.size()));
+}
+
+std::vector<std::shared_ptr<SessionService::Asker>> SessionService::Askers() {
+  absl::MutexLock lock(&mu_);
+  return {askers_.begin(), askers_.end()};
+}
+
+void SessionService::Reconfigure(std::shared_ptr<const Parts> parts) {
+  parts_->Set(std::move(parts));
+  for (const std::shared_ptr<Asker>& asker : Askers()) asker->TellRulesChanged();
 }
 
 void SessionService::EndStreams() {
-  std::vector<std::shared_ptr<Asker>> askers;
   {
     absl::MutexLock lock(&mu_);
     is_ending_ = true;
-    askers.assign(askers_.begin(), askers_.end());
   }
-  for (const std::shared_ptr<Asker>& asker : askers) asker->End();
+  for (const std::shared_ptr<Asker>& asker : Askers()) asker->End();
 }
 
 }  // namespace turnpike::auth

@@ -5,6 +5,7 @@
 #include <prometheus/text_serializer.h>
 #include <sodium.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <utility>
@@ -53,19 +54,23 @@ config::v1::Config MakeConfig() {
 class SessionServiceTest : public ::testing::Test {
  protected:
   SessionServiceTest() {
-    const config::v1::Config config = MakeConfig();
-    service_ = std::make_unique<SessionService>(
-        SessionService::Parts{.site = std::make_shared<Site>(config),
-                              .directory = *ConfigDirectory::Create(config),
-                              .hostname = "mail.example.org",
-                              .pool = pool_,
-                              .metrics = metrics_,
-                              .clock = base::Clock::System(),
-                              .exchanges_per_stream_max = 2});
+    service_ = std::make_unique<SessionService>(PartsOf(MakeConfig()));
     auto server = rpc::Server::Start({.listen = "127.0.0.1:0"}, {service_.get()});
     EXPECT_TRUE(server.ok()) << server.status();
     server_ = *std::move(server);
-    policy_ = std::make_unique<RpcPolicy>(rpc::CreateChannel(server_->address()));
+    policy_ = std::make_unique<RpcPolicy>(
+        rpc::CreateChannel(server_->address()),
+        RpcPolicy::Options{.on_rules_changed = [this] { ++rule_changes_; }});
+  }
+
+  SessionService::Parts PartsOf(const config::v1::Config& config) {
+    return SessionService::Parts{.site = std::make_shared<Site>(config),
+                                 .directory = *ConfigDirectory::Create(config),
+                                 .hostname = "mail.example.org",
+                                 .pool = pool_,
+                                 .metrics = metrics_,
+                                 .clock = base::Clock::System(),
+                                 .exchanges_per_stream_max = 2};
   }
 
   ~SessionServiceTest() override {
@@ -131,6 +136,7 @@ class SessionServiceTest : public ::testing::Test {
   std::shared_ptr<prometheus::Registry> registry_ = std::make_shared<prometheus::Registry>();
   Metrics metrics_{*registry_};
   WorkPool pool_{{.threads = 2}};
+  std::atomic<int> rule_changes_ = 0;
   std::unique_ptr<SessionService> service_;
   std::unique_ptr<rpc::Server> server_;
   std::unique_ptr<RpcPolicy> policy_;
@@ -256,6 +262,27 @@ TEST_F(SessionServiceTest, EndedStreamsAreUnavailable) {
   v1::Question question = Submission();
   question.mutable_mail();
   EXPECT_TRUE(absl::IsUnavailable(TryAsk(question).status()));
+}
+
+// [PL-31]
+TEST_F(SessionServiceTest, OtherConfigurationAnswersTheNextQuestion) {
+  EXPECT_TRUE(StartPlain(Submission(), "ann@local.example", kPassword).has_success());
+  config::v1::Config config = MakeConfig();
+  config.mutable_accounts(0)->set_address("bob@local.example");
+  service_->Reconfigure(std::make_shared<const SessionParts>(PartsOf(config)));
+  EXPECT_EQ(StartPlain(Submission(), "ann@local.example", kPassword).verdict().reply().code(), 535);
+  EXPECT_TRUE(StartPlain(Submission(), "bob@local.example", kPassword).has_success());
+  EXPECT_EQ(rule_changes_, 1);
+}
+
+TEST_F(SessionServiceTest, ExchangeInProgressGoesOnByWhatItBeganWith) {
+  v1::Question question = Submission();
+  EXPECT_TRUE(Start(question, "LOGIN").has_challenge());
+  EXPECT_TRUE(Respond(question, "ann@local.example").has_challenge());
+  config::v1::Config config = MakeConfig();
+  config.clear_accounts();
+  service_->Reconfigure(std::make_shared<const SessionParts>(PartsOf(config)));
+  EXPECT_TRUE(Respond(question, kPassword).has_success());
 }
 
 }  // namespace

@@ -96,8 +96,11 @@ absl::Status ScreenRefresher::Refresh() {
   });
   if (!found.ok() && !absl::IsNotFound(found.status())) return found.status();
   const uint64_t change = found.ok() ? found->entry().version() : 0;
-  if (seen_change_ != change || absl::Now() - read_time_ >= kReadInterval) {
-    TURNPIKE_RETURN_IF_ERROR(ReadAll());
+  std::shared_ptr<const ScreenSettings> settings = options_.settings.Get();
+  if (seen_change_ != change || seen_settings_ != settings ||
+      absl::Now() - read_time_ >= kReadInterval) {
+    TURNPIKE_RETURN_IF_ERROR(ReadAll(settings->rules));
+    seen_settings_ = std::move(settings);
     seen_change_ = change;
     read_time_ = absl::Now();
   }
@@ -105,7 +108,7 @@ absl::Status ScreenRefresher::Refresh() {
   return absl::OkStatus();
 }
 
-absl::Status ScreenRefresher::ReadAll() {
+absl::Status ScreenRefresher::ReadAll(const ScreenRules& rules) {
   const absl::Time now = clock_.Now();
   ScreenTable::Blocks blocks;
   ScreenView::Limits limits;
@@ -115,15 +118,15 @@ absl::Status ScreenRefresher::ReadAll() {
     BlockRecord block;
     if (!network || !block.ParseFromString(entry.value()) || !IsInForce(block, now)) return;
     // The list of those that are never blocked may have grown since.
-    if (options_.rules.OverlapsAllowed(*network)) return;
-    if (blocks.size() < options_.rules.entries_max) blocks.emplace(*network, std::move(block));
+    if (rules.OverlapsAllowed(*network)) return;
+    if (blocks.size() < rules.entries_max) blocks.emplace(*network, std::move(block));
   };
   const auto add_limit = [&](const spool::v1::Entry& entry) {
     const int64_t until =
         google::protobuf::util::TimeUtil::TimestampToNanoseconds(entry.expire_time());
     limits.emplace(absl::StripPrefix(entry.key(), kLimitPrefix), absl::FromUnixNanos(until));
   };
-  if (options_.rules.is_enabled) {
+  if (rules.is_enabled) {
     TURNPIKE_RETURN_IF_ERROR(ForEach(state_, kBlockPrefix, options_.call_timeout, add_block));
   }
   TURNPIKE_RETURN_IF_ERROR(ForEach(state_, kLimitPrefix, options_.call_timeout, add_limit));

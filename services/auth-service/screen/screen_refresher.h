@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <thread>
 
@@ -15,16 +16,17 @@
 #include "services/auth-service/screen/screen_rules.h"
 #include "services/auth-service/screen/screen_view.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/current.h"
 #include "services/spool-store/client/shared_state.h"
 
 namespace turnpike::auth {
 
-// A thread of its own. Looks every `interval` whether anything has changed, and reads all of it if
-// so, or once a minute; never for more than a tenth of the time.
+// A thread of its own. Looks every `interval` whether anything has changed (the settings too), and
+// reads all of it if so, or once a minute; never for more than a tenth of the time.
 class ScreenRefresher {
  public:
   struct Options {
-    ScreenRules rules;
+    const base::Current<ScreenSettings>& settings;
     absl::Duration interval;
     absl::Duration call_timeout;
     std::function<void()> on_success;  // called on the thread, each time it has looked
@@ -38,7 +40,7 @@ class ScreenRefresher {
  private:
   void Run();
   absl::Status Refresh();
-  absl::Status ReadAll();
+  absl::Status ReadAll(const ScreenRules& rules);
 
   const Options options_;
   spool::SharedState& state_;
@@ -46,6 +48,7 @@ class ScreenRefresher {
   ScreenMetrics& metrics_;
   const base::Clock& clock_;
   // Of the thread.
+  std::shared_ptr<const ScreenSettings> seen_settings_;
   std::optional<uint64_t> seen_change_;
   absl::Time read_time_ = absl::InfinitePast();
   bool is_failing_ = false;

@@ -80,8 +80,8 @@ void ScreenReports::Failure(const LoginAttempt& attempt) {
     metrics_.dropped.Increment();
     return;
   }
-  const bool is_watched =
-      client.ok() && options_.rules.is_enabled && !options_.rules.IsAllowed(*client);
+  const std::shared_ptr<const ScreenSettings> now = settings();
+  const bool is_watched = client.ok() && now->rules.is_enabled && !now->rules.IsAllowed(*client);
   auto report = std::make_shared<Report>(Report{
       .network = ScreenedNetwork(client.ok() ? *client : net::IpAddress()),
       .user = attempt.user,
@@ -94,7 +94,8 @@ void ScreenReports::Failure(const LoginAttempt& attempt) {
 }
 
 void ScreenReports::DisallowedAuth(const net::IpAddress& client) {
-  if (!options_.rules.is_enabled || options_.rules.IsAllowed(client)) return;
+  const std::shared_ptr<const ScreenSettings> now = settings();
+  if (!now->rules.is_enabled || now->rules.IsAllowed(client)) return;
   if (gate_.inside() >= options_.calls_max || !gate_.TryEnter()) {
     metrics_.dropped.Increment();
     return;
@@ -108,12 +109,14 @@ void ScreenReports::DisallowedAuth(const net::IpAddress& client) {
 
 bool ScreenReports::TryWatch(const net::IpNetwork& network, absl::Time now) {
   const size_t blocked = view_.block_count();
+  const std::shared_ptr<const ScreenSettings> current = settings();
+  const ScreenRules& rules = current->rules;
   absl::MutexLock lock(&mu_);
-  if (blocked + watched_.size() >= options_.rules.entries_max && !watched_.contains(network)) {
+  if (blocked + watched_.size() >= rules.entries_max && !watched_.contains(network)) {
     absl::erase_if(watched_, [now](const auto& item) { return item.second <= now; });
-    if (blocked + watched_.size() >= options_.rules.entries_max) return false;
+    if (blocked + watched_.size() >= rules.entries_max) return false;
   }
-  watched_[network] = now + options_.rules.window;
+  watched_[network] = now + rules.window;
   return true;
 }
 
@@ -158,7 +161,8 @@ void ScreenReports::OnWatch(Shared report, absl::StatusOr<GetEntryResponse> foun
   if (!found.ok() && !absl::IsNotFound(found.status())) return End(report, found.status());
   WatchRecord watch;
   if (found.ok() && !watch.ParseFromString(found->entry().value())) watch.Clear();
-  switch (AddFailure(options_.rules, report->mark, clock_.Now(), watch)) {
+  const std::shared_ptr<const ScreenSettings> current = settings();
+  switch (AddFailure(current->rules, report->mark, clock_.Now(), watch)) {
     case FailureEffect::kRepeated:
       metrics_.repeated.Increment();
       return End(report, absl::OkStatus());
@@ -171,7 +175,7 @@ void ScreenReports::OnWatch(Shared report, absl::StatusOr<GetEntryResponse> foun
       break;
   }
   PutEntryRequest put =
-      MakePut(WatchKey(report->network), watch.SerializeAsString(), options_.rules.window);
+      MakePut(WatchKey(report->network), watch.SerializeAsString(), current->rules.window);
   SetPrecondition(found, put);
   state_.Put(std::move(put), deadline(),
              [this, report = std::move(report)](absl::StatusOr<PutEntryResponse> done) mutable {
@@ -203,9 +207,10 @@ void ScreenReports::OnBlock(Shared report, absl::StatusOr<GetEntryResponse> foun
   }
   // Another replica, or an operator, has come first: once is enough.
   if (earlier.has_value() && IsInForce(*earlier, now)) return Blocked(std::move(report), *earlier);
-  const BlockRecord block = NextBlock(options_.rules, earlier, report->reason, now);
+  const std::shared_ptr<const ScreenSettings> current = settings();
+  const BlockRecord block = NextBlock(current->rules, earlier, report->reason, now);
   PutEntryRequest put = MakePut(BlockKey(report->network), block.SerializeAsString(),
-                                TimeToKeep(options_.rules, block, now));
+                                TimeToKeep(current->rules, block, now));
   SetPrecondition(found, put);
   state_.Put(
       std::move(put), deadline(),
@@ -242,14 +247,13 @@ void ScreenReports::CountAccount(Shared report) {
   AddToEntryRequest add;
   add.set_key(FailuresKey(AccountDigest(report->user)));
   add.set_delta(1);
-  SetDuration(options_.account_failures_window, add.mutable_time_to_live_duration());
+  SetDuration(settings()->account_failures_window, add.mutable_time_to_live_duration());
   state_.Add(std::move(add), deadline(),
              [this, report = std::move(report)](absl::StatusOr<AddToEntryResponse> done) mutable {
                if (!done.ok()) return End(report, done.status());
-               if (done->value() < int64_t{options_.account_failures_max}) {
-                 return End(report, absl::OkStatus());
-               }
-               if (done->value() == int64_t{options_.account_failures_max}) {
+               const int64_t failures_max = settings()->account_failures_max;
+               if (done->value() < failures_max) return End(report, absl::OkStatus());
+               if (done->value() == failures_max) {
                  metrics_.account_limits.Increment();
                  TURNPIKE_LOG(kWarning, "account fails too often",
                               {{"account", observe::LogAddress(report->user)}});
@@ -296,7 +300,7 @@ void ScreenReports::End(const Shared& report, const absl::Status& status) {
 void ScreenReports::Put(const net::IpNetwork& network, const BlockRecord& block, PutDone done) {
   if (!gate_.TryEnter()) return done(absl::UnavailableError("shutting down"));
   const auto put = MakePut(BlockKey(network), block.SerializeAsString(),
-                           TimeToKeep(options_.rules, block, clock_.Now()));
+                           TimeToKeep(settings()->rules, block, clock_.Now()));
   state_.Put(put, deadline(),
              [this, network, block,
               done = std::move(done)](absl::StatusOr<PutEntryResponse> written) mutable {

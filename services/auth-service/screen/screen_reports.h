@@ -18,6 +18,7 @@
 #include "services/auth-service/screen/screen_rules.h"
 #include "services/auth-service/screen/screen_view.h"
 #include "services/common/base/clock.h"
+#include "services/common/base/current.h"
 #include "services/common/base/gate.h"
 #include "services/spool-store/client/shared_state.h"
 
@@ -29,9 +30,7 @@ namespace turnpike::auth {
 class ScreenReports {
  public:
   struct Options {
-    ScreenRules rules;
-    uint32_t account_failures_max;
-    absl::Duration account_failures_window;
+    const base::Current<ScreenSettings>& settings;
     absl::Duration call_timeout;
     size_t calls_max;
   };
@@ -79,6 +78,7 @@ class ScreenReports {
   // False: as many networks are watched by this replica as it may; or already watched.
   bool TryWatch(const net::IpNetwork& network, absl::Time now);
 
+  std::shared_ptr<const ScreenSettings> settings() const { return options_.settings.Get(); }
   absl::Time deadline() const { return absl::Now() + options_.call_timeout; }
 
   const Options options_;

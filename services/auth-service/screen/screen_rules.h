@@ -36,6 +36,13 @@ struct ScreenRules {
   bool OverlapsAllowed(const net::IpNetwork& network) const;
 };
 
+// What the screen goes by; replaced as a whole when the configuration changes.
+struct ScreenSettings {
+  ScreenRules rules;
+  uint32_t account_failures_max = 50;                          // auth.account_failures_max
+  absl::Duration account_failures_window = absl::Minutes(10);  // auth.account_failures_window
+};
+
 // What is counted, and blocked, as one: an IPv4 address, an IPv6 /64.
 net::IpNetwork ScreenedNetwork(const net::IpAddress& address);
 

@@ -42,13 +42,12 @@ class SharedScreen::Impl {
         metrics_(metrics),
         clock_(clock),
         view_(std::make_shared<ScreenView>()),
-        reports_({.rules = options_.rules,
-                  .account_failures_max = options_.account_failures_max,
-                  .account_failures_window = options_.account_failures_window,
+        settings_(std::make_shared<const ScreenSettings>(options_.settings)),
+        reports_({.settings = settings_,
                   .call_timeout = options_.call_timeout,
                   .calls_max = options_.calls_max},
                  state, *view_, metrics, clock),
-        refresher_({.rules = options_.rules,
+        refresher_({.settings = settings_,
                     .interval = options_.refresh_interval,
                     .call_timeout = options_.call_timeout,
                     .on_success = [this] { reports_.RetryWaiting(); }},
@@ -70,6 +69,10 @@ class SharedScreen::Impl {
 
   ScreenReports& reports() { return reports_; }
 
+  void Reconfigure(ScreenSettings settings) {
+    settings_.Set(std::make_shared<const ScreenSettings>(std::move(settings)));
+  }
+
   std::shared_ptr<void> Subscribe(OnUpdate on_update) {
     return view_->Subscribe(std::move(on_update), clock_.Now());
   }
@@ -85,6 +88,7 @@ class SharedScreen::Impl {
   ScreenMetrics& metrics_;
   const base::Clock& clock_;
   const std::shared_ptr<ScreenView> view_;
+  base::Current<ScreenSettings> settings_;
   ScreenReports reports_;
   ScreenRefresher refresher_;
 };
@@ -119,13 +123,14 @@ void SharedScreen::Impl::Add(const v1::AddScreenEntryRequest& request,
                              Done<v1::AddScreenEntryResponse> done) {
   const absl::StatusOr<net::IpNetwork> network = ReadNetwork(request.network());
   if (!network.ok()) return done(network.status());
-  if (options_.rules.OverlapsAllowed(*network)) {
+  const std::shared_ptr<const ScreenSettings> settings = settings_.Get();
+  if (settings->rules.OverlapsAllowed(*network)) {
     return done(absl::InvalidArgumentError("dynamic_screening.allow has it, or a part of it"));
   }
   if (request.reason().size() > kReasonBytesMax) {
     return done(absl::InvalidArgumentError("reason: at most 200 octets"));
   }
-  if (!options_.rules.is_enabled) {
+  if (!settings->rules.is_enabled) {
     return done(absl::FailedPreconditionError("dynamic_screening.enabled is false"));
   }
   const absl::Time now = clock_.Now();
@@ -165,6 +170,8 @@ SharedScreen::SharedScreen(Options options, spool::SharedState& state, ScreenMet
     : impl_(std::make_unique<Impl>(std::move(options), state, metrics, clock)) {}
 
 SharedScreen::~SharedScreen() = default;
+
+void SharedScreen::Reconfigure(ScreenSettings settings) { impl_->Reconfigure(std::move(settings)); }
 
 std::optional<v1::BlockedNetwork> SharedScreen::FindBlocked(
     absl::string_view client_address) const {

@@ -29,9 +29,7 @@ namespace turnpike::auth {
 class SharedScreen : public Screen {
  public:
   struct Options {
-    ScreenRules rules;
-    uint32_t account_failures_max = 50;
-    absl::Duration account_failures_window = absl::Minutes(10);
+    ScreenSettings settings;
     absl::Duration refresh_interval = absl::Seconds(1);
     absl::Duration call_timeout = absl::Seconds(5);
     size_t calls_max = 1'000;  // reports on their way at one time; further ones are dropped
@@ -43,6 +41,10 @@ class SharedScreen : public Screen {
                const base::Clock& clock);
   // Waits for the calls in progress.
   ~SharedScreen() override;
+
+  // Goes by these from here on. What is blocked stays so, and who has subscribed hears of networks
+  // that are allowed now.
+  void Reconfigure(ScreenSettings settings);
 
   std::optional<v1::BlockedNetwork> FindBlocked(absl::string_view client_address) const override;
   bool MayTry(absl::string_view user, absl::string_view client_address) override;

@@ -23,8 +23,8 @@ class SharedScreenTest : public testing::Test {
  protected:
   SharedScreenTest()
       : clock_(absl::FromUnixSeconds(1'800'000'000)), state_(clock_), metrics_(registry_) {
-    options_.rules.failures_max = 3;
-    options_.account_failures_max = 5;
+    options_.settings.rules.failures_max = 3;
+    options_.settings.account_failures_max = 5;
     options_.refresh_interval = absl::Milliseconds(5);
   }
 
@@ -99,8 +99,8 @@ TEST_F(SharedScreenTest, BlockEndsAndTheNextIsLonger) {
 }
 
 TEST_F(SharedScreenTest, AllowedAndUnreadableClientsAreNeverBlocked) {
-  options_.rules.allowed = {*net::IpNetwork::Parse("192.0.2.0/24")};
-  options_.account_failures_max = 1'000;
+  options_.settings.rules.allowed = {*net::IpNetwork::Parse("192.0.2.0/24")};
+  options_.settings.account_failures_max = 1'000;
   const auto screen = MakeReplica();
   for (int i = 0; i < 20; ++i) screen->OnFailure(Attempt(i));
   for (int i = 0; i < 20; ++i) screen->OnFailure(Attempt(i, "ann@example.org", "nonsense"));
@@ -129,7 +129,7 @@ TEST_F(SharedScreenTest, AccountThatFailsTooOftenIsNotTriedUntilItsWindowIsOver)
   EXPECT_FALSE(one->MayTry("ANN@example.org", "198.51.100.99"));
   EXPECT_TRUE(one->MayTry("bob@example.org", "198.51.100.99"));
   EXPECT_TRUE(Soon([&] { return !two->MayTry("ann@example.org", "198.51.100.99"); }));
-  clock_.Advance(options_.account_failures_window);
+  clock_.Advance(options_.settings.account_failures_window);
   EXPECT_TRUE(one->MayTry("ann@example.org", "198.51.100.99"));
   EXPECT_EQ(metrics_.account_limits.Value(), 1);
 }
@@ -167,7 +167,7 @@ TEST_F(SharedScreenTest, SubscriberHearsTheWholeAndThenEachChange) {
 }
 
 TEST_F(SharedScreenTest, OperatorsAddListAndRemove) {
-  options_.rules.allowed = {*net::IpNetwork::Parse("10.1.0.0/16")};
+  options_.settings.rules.allowed = {*net::IpNetwork::Parse("10.1.0.0/16")};
   const auto screen = MakeReplica();
   const auto add = [&](const char* network, int seconds) {
     v1::AddScreenEntryRequest request;
@@ -241,7 +241,7 @@ TEST_F(SharedScreenTest, FailuresThatWaitForTheStateAreBounded) {
 }
 
 TEST_F(SharedScreenTest, NetworksBeyondTheLimitAreNotWatched) {
-  options_.rules.entries_max = 10;
+  options_.settings.rules.entries_max = 10;
   const auto screen = MakeReplica();
   for (int i = 0; i < 45; ++i) {
     const std::string client = absl::StrCat("198.51.100.", i % 15);
@@ -252,8 +252,25 @@ TEST_F(SharedScreenTest, NetworksBeyondTheLimitAreNotWatched) {
   EXPECT_EQ(metrics_.dropped.Value(), 15);
 }
 
+// [PL-31]
+TEST_F(SharedScreenTest, OtherSettingsHoldAtOnceAndForgetNothing) {
+  const auto screen = MakeReplica();
+  screen->OnFailure(Attempt(1));
+  screen->OnFailure(Attempt(2));
+  ScreenSettings settings = options_.settings;
+  settings.rules.failures_max = 4;
+  screen->Reconfigure(settings);
+  screen->OnFailure(Attempt(3));
+  EXPECT_FALSE(screen->FindBlocked(kClient).has_value());
+  screen->OnFailure(Attempt(4));
+  EXPECT_TRUE(screen->FindBlocked(kClient).has_value());
+  settings.rules.allowed = {*net::IpNetwork::Parse("192.0.2.0/24")};
+  screen->Reconfigure(settings);
+  EXPECT_TRUE(Soon([&] { return !screen->FindBlocked(kClient).has_value(); }));
+}
+
 TEST_F(SharedScreenTest, WhatIsOffBlocksNobody) {
-  options_.rules.is_enabled = false;
+  options_.settings.rules.is_enabled = false;
   const auto screen = MakeReplica();
   for (int i = 0; i < 4; ++i) screen->OnFailure(Attempt(i));
   screen->OnDisallowedAuth(kClient);

@@ -13,7 +13,7 @@
 #include "services/gateway-dequeue/client/rpc_dequeue.h"
 #include "services/smtp-frontend/listener/server.h"
 #include "services/smtp-frontend/rpc/frontend_service.h"
-#include "services/spool-store/client/rpc_spool.h"
+#include "services/spool-store/client/stores.h"
 
 namespace turnpike::frontend {
 namespace {
@@ -21,16 +21,22 @@ namespace {
 // For calls that are still open when the sessions are over.
 constexpr absl::Duration kRpcShutdownTime = absl::Seconds(1);
 
-Server::Clients ConnectTo(const config::v1::Config& config, const rpc::Security* security) {
+absl::Duration PolicyTimeout(const config::v1::Config& config) {
+  return absl::Seconds(config.smtp().policy_timeout().seconds()) +
+         absl::Nanoseconds(config.smtp().policy_timeout().nanos());
+}
+
+// `*dequeue_client` is one of the clients.
+Server::Clients ConnectTo(const config::v1::Config& config, const rpc::Security* security,
+                          dequeue::RpcDequeue** dequeue_client) {
   const config::v1::Services& services = config.services();
-  const absl::Duration policy_timeout = absl::Seconds(config.smtp().policy_timeout().seconds()) +
-                                        absl::Nanoseconds(config.smtp().policy_timeout().nanos());
   Server::Clients clients;
-  clients.spool =
-      spool::RpcSpool::Create(rpc::CreateChannel(services.spool_store().target(), security));
-  clients.dequeue = std::make_unique<dequeue::RpcDequeue>(
+  clients.spool = spool::CreateSpool(spool::ConnectToStores(config, security));
+  auto dequeue = std::make_unique<dequeue::RpcDequeue>(
       rpc::CreateChannel(services.gateway_dequeue().target(), security),
-      dequeue::RpcDequeue::Options{.begin_timeout = policy_timeout});
+      dequeue::RpcDequeue::Options{.begin_timeout = PolicyTimeout(config)});
+  *dequeue_client = dequeue.get();
+  clients.dequeue = std::move(dequeue);
   // A stream of its own for each thread.
   clients.make_policy = [target = services.auth_service().target(), security] {
     return auth::CreateFrontendPolicy(rpc::CreateChannel(target, security), base::Clock::System());
@@ -46,7 +52,8 @@ class SmtpFrontend : public process::Service {
     auto frontend = std::make_unique<SmtpFrontend>();
     TURNPIKE_ASSIGN_OR_RETURN(
         frontend->server_,
-        Server::Start(config, ConnectTo(config, environment.security), *environment.registry));
+        Server::Start(config, ConnectTo(config, environment.security, &frontend->dequeue_),
+                      *environment.registry));
     frontend->service_ = CreateFrontendService(*frontend->server_);
     TURNPIKE_ASSIGN_OR_RETURN(
         frontend->rpc_server_,
@@ -64,6 +71,12 @@ class SmtpFrontend : public process::Service {
 
   bool IsReady() const override { return !server_->is_draining(); }
 
+  absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& config) override {
+    TURNPIKE_RETURN_IF_ERROR(server_->Reconfigure(*config));
+    dequeue_->SetBeginTimeout(PolicyTimeout(*config));
+    return absl::OkStatus();
+  }
+
   void Drain(absl::Time deadline) override {
     rpc_server_->SetServing(false);
     server_->Drain(deadline);
@@ -72,6 +85,7 @@ class SmtpFrontend : public process::Service {
   std::string grpc_address() const override { return rpc_server_->address(); }
 
  private:
+  dequeue::RpcDequeue* dequeue_ = nullptr;  // the server's
   std::unique_ptr<Server> server_;
   std::unique_ptr<grpc::Service> service_;
   std::unique_ptr<rpc::Server> rpc_server_;

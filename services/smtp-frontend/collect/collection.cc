@@ -16,9 +16,10 @@ constexpr uint32_t kRefusalsMax = 100'000;
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<const Collection>> Collection::Create(
-    const config::v1::Config& config, const config::v1::Collection& settings, Metrics& metrics) {
-  auto collection = std::make_unique<Collection>();
+absl::StatusOr<std::shared_ptr<const Collection>> Collection::Create(
+    const config::v1::Config& config, const config::v1::Collection& settings,
+    std::shared_ptr<const routing::DomainClasses> domain_classes, Metrics& metrics) {
+  auto collection = std::make_shared<Collection>();
   collection->name = settings.name();
   absl::StatusOr<upstream::Server> server = upstream::Server::Create(
       settings.host(), settings.port(), settings.tls(), settings.authorities_file(),
@@ -35,14 +36,16 @@ absl::StatusOr<std::unique_ptr<const Collection>> Collection::Create(
   config::v1::Listener listener;
   listener.set_name(absl::StrCat("collection/", settings.name()));
   listener.set_role(config::v1::LISTENER_ROLE_SMTP);
-  TURNPIKE_ASSIGN_OR_RETURN(collection->profile, MakeProfile(config, listener));
-  collection->profile.role = auth::v1::LISTENER_ROLE_COLLECTION;
-  collection->profile.options.offered.etrn = false;
-  collection->profile.options.offered.atrn = false;
-  collection->profile.options.refusals_max = kRefusalsMax;
-  collection->metrics = metrics.ForListener(listener.name(), /*connections_max=*/1);
-  collection->profile.metrics = collection->metrics.get();
-  return std::unique_ptr<const Collection>(std::move(collection));
+  TURNPIKE_ASSIGN_OR_RETURN(ListenerProfile profile, MakeProfile(config, listener));
+  profile.role = auth::v1::LISTENER_ROLE_COLLECTION;
+  profile.options.offered.etrn = false;
+  profile.options.offered.atrn = false;
+  profile.options.refusals_max = kRefusalsMax;
+  profile.domain_classes = std::move(domain_classes);
+  profile.metrics = metrics.ForListener(listener.name());
+  metrics.SetConnectionsLimit(*profile.metrics, 1);
+  collection->profile = std::make_shared<const ListenerProfile>(std::move(profile));
+  return std::shared_ptr<const Collection>(std::move(collection));
 }
 
 }  // namespace turnpike::frontend

@@ -22,13 +22,13 @@ struct Collection {
   std::vector<smtp::DomainName> domains;  // empty: all of the login
   // How the turned session is served: as a listener `collection/<name>` that takes mail and nothing
   // else.
-  ListenerProfile profile;
-  std::unique_ptr<ListenerMetrics> metrics;
+  std::shared_ptr<const ListenerProfile> profile;
 
-  // `config` is complete and checked; `collection` is one of its collections. Errors as
-  // upstream::Server::Create's, with the collection's name.
-  static absl::StatusOr<std::unique_ptr<const Collection>> Create(
-      const config::v1::Config& config, const config::v1::Collection& collection, Metrics& metrics);
+  // `config` is complete and checked; `collection` is one of its collections, and
+  // `domain_classes` are its. Errors as upstream::Server::Create's, with the collection's name.
+  static absl::StatusOr<std::shared_ptr<const Collection>> Create(
+      const config::v1::Config& config, const config::v1::Collection& collection,
+      std::shared_ptr<const routing::DomainClasses> domain_classes, Metrics& metrics);
 };
 
 }  // namespace turnpike::frontend

@@ -50,14 +50,16 @@ dequeue::v1::RunEnding EndingOfAtrn(const smtp::Reply& reply) {
   return dequeue::v1::RUN_ENDING_LOST;  // makes no sense
 }
 
-Collector::Collector(const SessionEnvironment& environment, const Collection& collection,
-                     std::string run_id, OnSession on_session)
+Collector::Collector(const SessionEnvironment& environment,
+                     std::shared_ptr<const Collection> collection, std::string run_id,
+                     OnSession on_session)
     : environment_(environment),
-      collection_(collection),
+      kept_collection_(std::move(collection)),
+      collection_(*kept_collection_),
       run_id_(std::move(run_id)),
       on_session_(std::move(on_session)),
       begin_time_(absl::Now()),
-      connection_(collection.server, environment.host_name) {}
+      connection_(collection_.server, collection_.profile->options.host_name) {}
 
 asio::awaitable<dequeue::v1::Run> Collector::Run(std::shared_ptr<Collector> self) {
   *self->run_.mutable_begin_time() = ToTimestamp(self->begin_time_);

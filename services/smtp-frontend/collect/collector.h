@@ -26,9 +26,9 @@ class Collector {
   // Told of the session that takes the mail: when it begins (true), and when it has ended.
   using OnSession = std::function<void(Session& session, bool begins)>;
 
-  // `environment` and `collection` outlive it.
-  Collector(const SessionEnvironment& environment, const Collection& collection, std::string run_id,
-            OnSession on_session);
+  // `environment` outlives it.
+  Collector(const SessionEnvironment& environment, std::shared_ptr<const Collection> collection,
+            std::string run_id, OnSession on_session);
   Collector(const Collector&) = delete;
   Collector& operator=(const Collector&) = delete;
 
@@ -48,6 +48,7 @@ class Collector {
   void LogEnd() const;
 
   const SessionEnvironment& environment_;
+  const std::shared_ptr<const Collection> kept_collection_;
   const Collection& collection_;
   const std::string run_id_;
   const OnSession on_session_;

@@ -1,29 +1,32 @@
 #include "services/smtp-frontend/listener/connection_limits.h"
 
 namespace turnpike::frontend {
-namespace {
 
-constexpr size_t kIpv6PrefixBits = 64;
-
-net::IpNetwork ClientOf(const net::IpAddress& address) {
-  return net::IpNetwork::Around(address, address.is_v4() ? 32 : kIpv6PrefixBits);
+void ConnectionLimits::SetOptions(const Options& options) {
+  rate_.SetOptions(options.rate);
+  absl::MutexLock lock(&mu_);
+  connections_max_ = options.connections_max;
+  connections_per_address_max_ = options.connections_per_address_max;
 }
 
-}  // namespace
-
-bool ConnectionLimits::CountClient(const net::IpNetwork& client) {
-  uint32_t& of_client = count_by_client_[client];  // at least 1 is allowed, so none stays at 0
-  if (of_client >= options_.connections_per_address_max) return false;
-  ++of_client;
-  return true;
+std::optional<ConnectionLimits::Refusal> ConnectionLimits::CountClient(
+    const net::IpAddress& address, const net::IpNetwork& client, absl::Time now) {
+  const auto of_client = count_by_client_.find(client);
+  const uint32_t open = of_client == count_by_client_.end() ? 0 : of_client->second;
+  if (open >= connections_per_address_max_) return Refusal::kAddress;
+  // Who is refused for other reasons uses nothing up.
+  if (!rate_.Take(address, now)) return Refusal::kRate;
+  ++count_by_client_[client];
+  return std::nullopt;
 }
 
 std::variant<ConnectionLimits::Admission, ConnectionLimits::Refusal> ConnectionLimits::Admit(
-    const net::IpAddress& address) {
-  const net::IpNetwork client = ClientOf(address);
+    const net::IpAddress& address, absl::Time now) {
+  const net::IpNetwork client = ClientNetwork(address);
   absl::MutexLock lock(&mu_);
-  if (count_ >= options_.connections_max) return Refusal::kConnections;
-  if (!CountClient(client)) return Refusal::kAddress;
+  if (count_ >= connections_max_) return Refusal::kConnections;
+  const std::optional<Refusal> refusal = CountClient(address, client, now);
+  if (refusal.has_value()) return *refusal;
   ++count_;
   return Admission(this, client);
 }
@@ -31,18 +34,19 @@ std::variant<ConnectionLimits::Admission, ConnectionLimits::Refusal> ConnectionL
 std::variant<ConnectionLimits::Admission, ConnectionLimits::Refusal>
 ConnectionLimits::AdmitUnknown() {
   absl::MutexLock lock(&mu_);
-  if (count_ >= options_.connections_max) return Refusal::kConnections;
+  if (count_ >= connections_max_) return Refusal::kConnections;
   ++count_;
   return Admission(this, std::nullopt);
 }
 
 std::optional<ConnectionLimits::Refusal> ConnectionLimits::Identify(const net::IpAddress& address,
+                                                                    absl::Time now,
                                                                     Admission* admission) {
-  const net::IpNetwork client = ClientOf(address);
+  const net::IpNetwork client = ClientNetwork(address);
   absl::MutexLock lock(&mu_);
-  if (!CountClient(client)) return Refusal::kAddress;
-  admission->client_ = client;
-  return std::nullopt;
+  const std::optional<Refusal> refusal = CountClient(address, client, now);
+  if (!refusal.has_value()) admission->client_ = client;
+  return refusal;
 }
 
 void ConnectionLimits::Leave(const std::optional<net::IpNetwork>& client) {

@@ -71,6 +71,17 @@ smtp::Capabilities OfferOf(const config::v1::Config& config, const config::v1::L
   return offer;
 }
 
+absl::Duration FromProto(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+Timeouts TimeoutsOf(const config::v1::Smtp& smtp) {
+  return {.idle = FromProto(smtp.idle_timeout()),
+          .data = FromProto(smtp.data_timeout()),
+          .store = FromProto(smtp.store_timeout()),
+          .policy = FromProto(smtp.policy_timeout())};
+}
+
 }  // namespace
 
 absl::StatusOr<ListenerProfile> MakeProfile(const config::v1::Config& config,
@@ -79,6 +90,7 @@ absl::StatusOr<ListenerProfile> MakeProfile(const config::v1::Config& config,
   profile.name = listener.name();
   profile.role = RoleOf(listener.role());
   profile.implicit_tls = listener.implicit_tls();
+  profile.timeouts = TimeoutsOf(config.smtp());
   profile.options.host_name = config.hostname();
   profile.options.role = EngineRoleOf(listener.role());
   profile.options.offered = OfferOf(config, listener);

@@ -11,7 +11,8 @@
 namespace turnpike::frontend {
 
 // `config` is complete and checked; `listener` is one of its listeners. Reads the certificate and
-// the key; errors as TlsContext::ForServer's, with the listener's name. Metrics are not set.
+// the key; errors as TlsContext::ForServer's, with the listener's name. Metrics and domain classes
+// are not set.
 absl::StatusOr<ListenerProfile> MakeProfile(const config::v1::Config& config,
                                             const config::v1::Listener& listener);
 

@@ -1,6 +1,5 @@
 #include "services/smtp-frontend/listener/server.h"
 
-#include <algorithm>
 #include <asio/co_spawn.hpp>
 #include <asio/execution/context.hpp>
 #include <asio/io_context.hpp>
@@ -14,22 +13,22 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "google/protobuf/util/time_util.h"
 #include "prometheus/counter.h"
 #include "services/common/base/gate.h"
 #include "services/common/net/io_threads.h"
 #include "services/common/net/ip.h"
 #include "services/common/net/listener.h"
 #include "services/common/observe/log.h"
-#include "services/common/routing/domain_classes.h"
 #include "services/common/smtp/reply_codes.h"
 #include "services/smtp-frontend/collect/collection.h"
 #include "services/smtp-frontend/collect/collector.h"
 #include "services/smtp-frontend/listener/connection_limits.h"
 #include "services/smtp-frontend/listener/profile.h"
 #include "services/smtp-frontend/listener/proxy_reader.h"
+#include "services/smtp-frontend/listener/settings.h"
 #include "services/smtp-frontend/session/environment.h"
 #include "services/smtp-frontend/session/offers.h"
+#include "services/smtp-frontend/session/rate_limit.h"
 #include "services/smtp-frontend/session/session.h"
 
 namespace turnpike::frontend {
@@ -38,39 +37,20 @@ namespace {
 // For sessions that were cut off to notice it.
 constexpr absl::Duration kAbortTime = absl::Seconds(2);
 
-absl::Duration FromProto(const google::protobuf::Duration& duration) {
-  return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(duration));
-}
-
-Timeouts TimeoutsOf(const config::v1::Smtp& smtp) {
-  return {.idle = FromProto(smtp.idle_timeout()),
-          .data = FromProto(smtp.data_timeout()),
-          .store = FromProto(smtp.store_timeout()),
-          .policy = FromProto(smtp.policy_timeout())};
-}
-
 }  // namespace
 
 class Server::Impl {
  public:
   Impl(const config::v1::Config& config, Clients clients, prometheus::Registry& registry)
-      : metrics_(registry),
-        limits_({.connections_max = config.smtp().connections_max(),
-                 .connections_per_address_max = config.smtp().connections_per_address_max()}),
-        domain_classes_(config),
-        proxy_header_timeout_(FromProto(config.smtp().proxy_header_timeout())),
-        io_threads_(config.smtp().threads()),
-        clients_(std::move(clients)) {
+      : metrics_(registry), io_threads_(config.smtp().threads()), clients_(std::move(clients)) {
     for (size_t i = 0; i < io_threads_.size(); ++i) {
       auto thread = std::make_unique<Thread>();
       thread->policy = clients_.make_policy();
-      thread->environment = {.host_name = config.hostname(),
-                             .timeouts = TimeoutsOf(config.smtp()),
-                             .policy = thread->policy.get(),
+      thread->environment = {.policy = thread->policy.get(),
                              .dequeue = clients_.dequeue.get(),
                              .spool = clients_.spool.get(),
-                             .domain_classes = &domain_classes_,
                              .metrics = &metrics_,
+                             .recipient_limit = &recipient_limit_,
                              .buffers = &thread->buffers,
                              .offers = &thread->offers,
                              .policy_warning_time = &thread->policy_warning_time};
@@ -86,7 +66,10 @@ class Server::Impl {
     // threads' contexts, after the clients have answered into these and before the rest.
     io_threads_.Stop();
     io_threads_.Join();
-    for (const auto& open : listeners_) open->listener.reset();
+    {
+      absl::MutexLock lock(&mu_);
+      sockets_.clear();
+    }
     for (const auto& thread : threads_) {
       thread->environment.policy = nullptr;
       thread->environment.dequeue = nullptr;
@@ -96,45 +79,27 @@ class Server::Impl {
     clients_ = Clients();
   }
 
-  absl::Status PrepareCollections(const config::v1::Config& config) {
-    for (const config::v1::Collection& settings : config.collections()) {
-      absl::StatusOr<std::unique_ptr<const Collection>> collection =
-          Collection::Create(config, settings, metrics_);
-      if (!collection.ok()) return collection.status();
-      collections_[settings.name()] = *std::move(collection);
+  // Also the first one: from then on it listens.
+  absl::Status Reconfigure(const config::v1::Config& config) {
+    absl::StatusOr<std::shared_ptr<const Settings>> created = Settings::Create(config, metrics_);
+    if (!created.ok()) return created.status();
+    const std::shared_ptr<const Settings> settings = *std::move(created);
+    absl::StatusOr<Sockets> opened = OpenMissing(settings);
+    if (!opened.ok()) return opened.status();
+    // Nothing can fail from here on.
+    Sockets closed = Take(settings, *std::move(opened));
+    for (const auto& [socket, listener] : closed) {
+      listener->Stop();
+      TURNPIKE_LOG(kInfo, "no longer listening", {{"address", listener->address()}});
     }
-    return absl::OkStatus();
-  }
-
-  absl::Status Listen(const config::v1::Config& config) {
-    for (const config::v1::Listener& listener : config.smtp().listeners()) {
-      absl::StatusOr<ListenerProfile> profile = MakeProfile(config, listener);
-      if (!profile.ok()) return profile.status();
-      auto open = std::make_unique<Open>();
-      open->profile = *std::move(profile);
-      open->metrics = metrics_.ForListener(listener.name(), config.smtp().connections_max());
-      open->profile.metrics = open->metrics.get();
-      for (const std::string& network : listener.proxy_protocol_from()) {
-        absl::StatusOr<net::IpNetwork> balancers = net::IpNetwork::Parse(network);
-        if (!balancers.ok()) return balancers.status();
-        open->balancers.push_back(*balancers);
+    limits_.SetOptions(settings->connections);
+    recipient_limit_.SetOptions(settings->recipients);
+    for (const Settings::Listener& listener : settings->listeners) {
+      const ListenerProfile& profile = *listener.profile;
+      metrics_.SetConnectionsLimit(*profile.metrics, settings->connections.connections_max);
+      if (profile.tls != nullptr) {
+        metrics_.SetCertificateEnd(*profile.metrics, CertificateEnd(*profile.tls));
       }
-      if (open->profile.tls != nullptr) {
-        metrics_.SetCertificateEnd(*open->metrics, CertificateEnd(*open->profile.tls));
-      }
-      absl::StatusOr<std::unique_ptr<net::Listener>> started = net::Listener::Start(
-          listener.listen(), io_threads_, [this, from = open.get()](asio::ip::tcp::socket socket) {
-            OnSocket(*from, std::move(socket));
-          });
-      if (!started.ok()) {
-        return absl::Status(
-            started.status().code(),
-            absl::StrCat("listener ", listener.name(), ": ", started.status().message()));
-      }
-      open->listener = *std::move(started);
-      TURNPIKE_LOG(kInfo, "listening",
-                   {{"listener", listener.name()}, {"address", open->listener->address()}});
-      listeners_.push_back(std::move(open));
     }
     return absl::OkStatus();
   }
@@ -185,16 +150,20 @@ class Server::Impl {
   }
 
   void Collect(const std::string& name, const std::string& run_id, CollectCallback done) {
-    const auto found = collections_.find(name);
-    if (found == collections_.end()) return done(absl::NotFoundError("no such collection"));
+    const std::shared_ptr<const Settings> settings = this->settings();
+    const auto found = settings->collections.find(name);
+    if (found == settings->collections.end()) {
+      return done(absl::NotFoundError("no such collection"));
+    }
     if (!gate_.TryEnter()) return done(absl::UnavailableError("draining"));
     const size_t i = next_collect_thread_++ % threads_.size();
     asio::io_context& context = io_threads_.context(i);
-    asio::post(context, [this, &context, thread = threads_[i].get(), run_id,
-                         collection = found->second.get(), place = std::make_unique<Place>(gate_),
-                         done = std::move(done)]() mutable {
-      StartCollector(context, *thread, *collection, run_id, std::move(place), std::move(done));
-    });
+    asio::post(context,
+               [this, &context, thread = threads_[i].get(), run_id, collection = found->second,
+                place = std::make_unique<Place>(gate_), done = std::move(done)]() mutable {
+                 StartCollector(context, *thread, std::move(collection), run_id, std::move(place),
+                                std::move(done));
+               });
   }
 
   void EndCollection(const std::string& run_id) {
@@ -207,7 +176,10 @@ class Server::Impl {
 
   std::vector<std::string> addresses() const {
     std::vector<std::string> addresses;
-    for (const auto& open : listeners_) addresses.push_back(open->listener->address());
+    absl::MutexLock lock(&mu_);
+    for (const Settings::Listener& listener : settings_->listeners) {
+      addresses.push_back(sockets_.at(listener.socket)->address());
+    }
     return addresses;
   }
 
@@ -223,17 +195,8 @@ class Server::Impl {
     absl::flat_hash_set<Collector*> collectors;
     absl::flat_hash_set<asio::ip::tcp::socket*> unidentified;  // that wait for a balancer's header
   };
-  struct Open {
-    ListenerProfile profile;
-    std::vector<net::IpNetwork> balancers;  // whose word on the client's address counts
-    std::unique_ptr<ListenerMetrics> metrics;
-    std::unique_ptr<net::Listener> listener;
-
-    bool IsBalancer(const net::IpAddress& address) const {
-      return std::any_of(balancers.begin(), balancers.end(),
-                         [&](const net::IpNetwork& each) { return each.Contains(address); });
-    }
-  };
+  // By Settings::Listener.socket.
+  using Sockets = absl::flat_hash_map<std::string, std::unique_ptr<net::Listener>>;
 
   // What a session takes up; ends with the last trace of it.
   class Place {
@@ -271,7 +234,54 @@ class Server::Impl {
   }
 
   void StopListening() {
-    for (const auto& open : listeners_) open->listener->Stop();
+    absl::MutexLock lock(&mu_);
+    for (const auto& [socket, listener] : sockets_) listener->Stop();
+  }
+
+  std::shared_ptr<const Settings> settings() const {
+    absl::MutexLock lock(&mu_);
+    return settings_;
+  }
+
+  // Opens the sockets that `settings` need and that are not open.
+  absl::StatusOr<Sockets> OpenMissing(const std::shared_ptr<const Settings>& settings) {
+    Sockets opened;
+    for (const Settings::Listener& listener : settings->listeners) {
+      {
+        absl::MutexLock lock(&mu_);
+        if (sockets_.contains(listener.socket)) continue;
+      }
+      // The first connection may come before the settings are in force.
+      auto on_socket = [this, socket = listener.socket,
+                        first = std::weak_ptr(settings)](asio::ip::tcp::socket connection) {
+        OnSocket(socket, first, std::move(connection));
+      };
+      absl::StatusOr<std::unique_ptr<net::Listener>> started =
+          net::Listener::Start(listener.listen, io_threads_, std::move(on_socket));
+      if (!started.ok()) {
+        return absl::Status(
+            started.status().code(),
+            absl::StrCat("listener ", listener.profile->name, ": ", started.status().message()));
+      }
+      TURNPIKE_LOG(kInfo, "listening",
+                   {{"listener", listener.profile->name}, {"address", (*started)->address()}});
+      opened[listener.socket] = *std::move(started);
+    }
+    return opened;
+  }
+
+  // Puts settings in force; gives back the sockets that they do not need.
+  Sockets Take(const std::shared_ptr<const Settings>& settings, Sockets opened) {
+    absl::MutexLock lock(&mu_);
+    Sockets kept = std::move(opened);
+    for (const Settings::Listener& listener : settings->listeners) {
+      const auto found = sockets_.find(listener.socket);
+      if (found == sockets_.end()) continue;  // opened
+      kept[listener.socket] = std::move(found->second);
+      sockets_.erase(found);
+    }
+    settings_ = settings;
+    return std::exchange(sockets_, std::move(kept));
   }
 
   void CutOff() {
@@ -291,22 +301,32 @@ class Server::Impl {
     return *threads_[i];
   }
 
-  void OnSocket(const Open& open, asio::ip::tcp::socket socket) {
+  void OnSocket(const std::string& name, const std::weak_ptr<const Settings>& first,
+                asio::ip::tcp::socket socket) {
+    std::shared_ptr<const Settings> settings = this->settings();
+    const Settings::Listener* listener =
+        settings == nullptr ? nullptr : settings->FindListener(name);
+    if (listener == nullptr) {
+      settings = first.lock();
+      if (settings == nullptr) return;  // a last connection to a listener that is no more
+      listener = settings->FindListener(name);
+    }
+    const std::shared_ptr<const ListenerProfile>& profile = listener->profile;
     asio::error_code error;
     const asio::ip::tcp::endpoint peer = socket.remote_endpoint(error);
     if (error) return;  // gone already
     const net::IpAddress address = net::IpAddress::From(peer.address());
-    const bool is_balancer = open.IsBalancer(address);
-    auto admitted = is_balancer ? limits_.AdmitUnknown() : limits_.Admit(address);
+    const bool is_balancer = listener->IsBalancer(address);
+    auto admitted = is_balancer ? limits_.AdmitUnknown() : limits_.Admit(address, absl::Now());
     if (const auto* refusal = std::get_if<ConnectionLimits::Refusal>(&admitted)) {
-      return RefuseConnection(open.profile, *refusal, std::move(socket));
+      return RefuseConnection(*profile, *refusal, std::move(socket));
     }
     if (!gate_.TryEnter()) return;
     auto place =
         std::make_shared<Place>(gate_, std::get<ConnectionLimits::Admission>(std::move(admitted)));
     Thread& thread = ThreadOf(socket);
     if (!is_balancer) {
-      return Begin(open.profile, thread, std::make_unique<net::Stream>(std::move(socket), peer),
+      return Begin(profile, thread, std::make_unique<net::Stream>(std::move(socket), peer),
                    std::move(place));
     }
     auto unidentified = std::make_shared<asio::ip::tcp::socket>(std::move(socket));
@@ -315,23 +335,25 @@ class Server::Impl {
       if (exception) TURNPIKE_LOG(kError, "exception at a PROXY header");
     };
     const auto executor = unidentified->get_executor();
-    asio::co_spawn(executor, Identify(open, thread, std::move(unidentified), std::move(place)),
+    asio::co_spawn(executor,
+                   Identify(profile, thread, std::move(unidentified),
+                            absl::Now() + settings->proxy_header_timeout, std::move(place)),
                    log_exception);
   }
 
   // Behind a balancer: the session begins when it has said who the client is. (PL-5)
-  asio::awaitable<void> Identify(const Open& open, Thread& thread,
-                                 std::shared_ptr<asio::ip::tcp::socket> socket,
+  asio::awaitable<void> Identify(std::shared_ptr<const ListenerProfile> profile, Thread& thread,
+                                 std::shared_ptr<asio::ip::tcp::socket> socket, absl::Time deadline,
                                  std::shared_ptr<Place> place) {
     const absl::StatusOr<std::optional<ProxyClient>> header =
-        co_await ReadProxyHeader(socket, absl::Now() + proxy_header_timeout_);
+        co_await ReadProxyHeader(socket, deadline);
     thread.unidentified.erase(socket.get());
     asio::error_code error;
     asio::ip::tcp::endpoint client = socket->remote_endpoint(error);
     if (!header.ok() || error) {
-      open.profile.metrics->refused_by_proxy_header.Increment();
+      profile->metrics->refused_by_proxy_header.Increment();
       TURNPIKE_LOG(kInfo, "no good PROXY header",
-                   {{"listener", open.profile.name},
+                   {{"listener", profile->name},
                     {"peer", net::IpAddress::From(client.address()).ToString()},
                     {"error", header.ok() ? error.message() : header.status().ToString()}});
       socket->close(error);
@@ -341,18 +363,19 @@ class Server::Impl {
       client = asio::ip::tcp::endpoint((*header)->address.ToAsio(), (*header)->port);
     }
     const std::optional<ConnectionLimits::Refusal> refusal =
-        limits_.Identify(net::IpAddress::From(client.address()), &place->admission());
+        limits_.Identify(net::IpAddress::From(client.address()), absl::Now(), &place->admission());
     if (refusal.has_value()) {
-      RefuseConnection(open.profile, *refusal, std::move(*socket));
+      RefuseConnection(*profile, *refusal, std::move(*socket));
       co_return;
     }
-    Begin(open.profile, thread, std::make_unique<net::Stream>(std::move(*socket), client),
+    Begin(std::move(profile), thread, std::make_unique<net::Stream>(std::move(*socket), client),
           std::move(place));
   }
 
-  void Begin(const ListenerProfile& profile, Thread& thread, std::unique_ptr<net::Stream> stream,
-             std::shared_ptr<Place> place) {
-    auto session = std::make_shared<Session>(thread.environment, profile, std::move(stream));
+  void Begin(std::shared_ptr<const ListenerProfile> profile, Thread& thread,
+             std::unique_ptr<net::Stream> stream, std::shared_ptr<Place> place) {
+    auto session =
+        std::make_shared<Session>(thread.environment, std::move(profile), std::move(stream));
     thread.sessions.insert(session.get());
     const auto on_end = [&thread, session, place = std::move(place)](std::exception_ptr exception) {
       if (exception) LogException(*session, exception);
@@ -362,18 +385,19 @@ class Server::Impl {
     asio::co_spawn(running.executor(), Session::Run(std::move(session)), on_end);
   }
 
-  void StartCollector(asio::io_context& context, Thread& thread, const Collection& collection,
-                      const std::string& run_id, std::unique_ptr<Place> place,
-                      CollectCallback done) {
+  void StartCollector(asio::io_context& context, Thread& thread,
+                      std::shared_ptr<const Collection> collection, const std::string& run_id,
+                      std::unique_ptr<Place> place, CollectCallback done) {
     if (is_draining_) return done(absl::UnavailableError("draining"));
-    const auto collector = std::make_shared<Collector>(thread.environment, collection, run_id,
-                                                       [&thread](Session& session, bool begins) {
-                                                         if (begins) {
-                                                           thread.sessions.insert(&session);
-                                                         } else {
-                                                           thread.sessions.erase(&session);
-                                                         }
-                                                       });
+    const auto collector =
+        std::make_shared<Collector>(thread.environment, std::move(collection), run_id,
+                                    [&thread](Session& session, bool begins) {
+                                      if (begins) {
+                                        thread.sessions.insert(&session);
+                                      } else {
+                                        thread.sessions.erase(&session);
+                                      }
+                                    });
     thread.collectors.insert(collector.get());
     auto on_end = [&thread, collector, place = std::move(place), done = std::move(done)](
                       std::exception_ptr exception, dequeue::v1::Run run) mutable {
@@ -388,10 +412,16 @@ class Server::Impl {
   // [RFC5321 3.8] A last word, if it can be said without waiting: not under TLS.
   static void RefuseConnection(const ListenerProfile& profile, ConnectionLimits::Refusal refusal,
                                asio::ip::tcp::socket socket) {
-    if (refusal == ConnectionLimits::Refusal::kAddress) {
-      profile.metrics->refused_by_address_limit.Increment();
-    } else {
-      profile.metrics->refused_by_limit.Increment();
+    switch (refusal) {
+      case ConnectionLimits::Refusal::kConnections:
+        profile.metrics->refused_by_limit.Increment();
+        break;
+      case ConnectionLimits::Refusal::kAddress:
+        profile.metrics->refused_by_address_limit.Increment();
+        break;
+      case ConnectionLimits::Refusal::kRate:
+        profile.metrics->refused_by_rate.Increment();
+        break;
     }
     asio::error_code ignored;
     if (!profile.implicit_tls) {
@@ -415,13 +445,13 @@ class Server::Impl {
 
   Metrics metrics_;
   ConnectionLimits limits_;
-  const routing::DomainClasses domain_classes_;
-  const absl::Duration proxy_header_timeout_;
+  RateLimit recipient_limit_;
   base::Gate gate_;  // a session is inside from its accept to its end
   std::atomic<bool> is_draining_{false};
   std::vector<std::unique_ptr<Thread>> threads_;
-  std::vector<std::unique_ptr<Open>> listeners_;
-  absl::flat_hash_map<std::string, std::unique_ptr<const Collection>> collections_;
+  mutable absl::Mutex mu_;
+  std::shared_ptr<const Settings> settings_ ABSL_GUARDED_BY(mu_);  // null before the first
+  Sockets sockets_ ABSL_GUARDED_BY(mu_);
   std::atomic<size_t> next_collect_thread_{0};
   net::IoThreads io_threads_;  // with its contexts the last sessions are destroyed
   Clients clients_;
@@ -435,10 +465,13 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const config::v1::Config& 
                                                       Clients clients,
                                                       prometheus::Registry& registry) {
   auto impl = std::make_unique<Impl>(config, std::move(clients), registry);
-  absl::Status ready = impl->PrepareCollections(config);
-  if (ready.ok()) ready = impl->Listen(config);
+  absl::Status ready = impl->Reconfigure(config);
   if (!ready.ok()) return ready;
   return std::unique_ptr<Server>(new Server(std::move(impl)));
+}
+
+absl::Status Server::Reconfigure(const config::v1::Config& config) {
+  return impl_->Reconfigure(config);
 }
 
 void Server::Drain(absl::Time deadline) { impl_->Drain(deadline); }

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/config/v1/config.pb.h"
@@ -44,6 +45,12 @@ class Server {
   Server& operator=(const Server&) = delete;
   // Closes what is open, without a word to the clients.
   ~Server();
+
+  // Serves by another configuration from now on (PL-31): sessions that have begun go on by theirs.
+  // Sockets whose address is still listened on stay open; new ones are opened, and those that are
+  // no longer named closed. smtp.threads stays as it was. Errors as Start's: everything is as
+  // before. From one thread, not beside Drain.
+  absl::Status Reconfigure(const config::v1::Config& config);
 
   // Stops accepting, says 421 to idle clients, lets transactions end. Returns when all sessions are
   // over or at `deadline`; those that still run are cut off then. Blocks. (PL-7)

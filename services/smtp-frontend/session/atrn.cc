@@ -60,7 +60,7 @@ asio::awaitable<void> Session::On(smtp::event::Turned) {
     atrn_session_->End(end);
     co_return;
   }
-  Turn turn(environment_, *stream_,
+  Turn turn(environment_, listener_, *stream_,
             {.session_id = id_,
              .client_address = facts_.client_address(),
              .grant = std::move(atrn_grant_)},

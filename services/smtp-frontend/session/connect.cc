@@ -23,12 +23,12 @@ asio::awaitable<void> Session::Open() {
   if (answer.ok() && answer->has_offer()) {
     engine_.emplace(facts_.certificate_addresses_size() > 0
                         ? Offers::ForOne(listener_, answer->offer())
-                        : environment_.offers->For(listener_, answer->offer()),
+                        : environment_.offers->For(kept_listener_, answer->offer()),
                     start);
     co_return;
   }
   // The session goes on without an answer: each of its questions fails by itself, or does not.
-  engine_.emplace(environment_.offers->WithoutPolicy(listener_), start);
+  engine_.emplace(environment_.offers->WithoutPolicy(kept_listener_), start);
   lacks_offer_ = true;
   if (answer.ok() && answer->has_verdict() && !answer->verdict().accepted()) {
     connect_refusal_ = ReplyFromProto(answer->verdict().reply());

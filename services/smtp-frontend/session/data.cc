@@ -36,7 +36,7 @@ std::optional<absl::string_view> FindHeaderSection(absl::string_view content, bo
 asio::awaitable<void> Session::On(smtp::event::ContentStart) {
   stage_ = Stage::kData;
   const absl::Time now = absl::Now();
-  data_deadline_ = now + environment_.timeouts.data;
+  data_deadline_ = now + listener_.timeouts.data;
   const base::MessageId id = base::MessageId::Generate(now);
   content_.emplace(environment_, id, ReceivedField(id, now), declared_bytes_);
   content_buffer_ = environment_.buffers->Take();
@@ -110,7 +110,7 @@ asio::awaitable<void> Session::On(smtp::event::EndOfContent) {
   *message.mutable_received_time() =
       google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(now));
   const absl::Status stored =
-      co_await content_->Commit(std::move(message), now + environment_.timeouts.store);
+      co_await content_->Commit(std::move(message), now + listener_.timeouts.store);
   if (stored.ok()) {
     // Here responsibility moves from the client to us: the message is durable. (PL-3)
     engine_->Answer(smtp::Reply(smtp::kMessageAccepted, absl::StrCat(message_id, " stored")));
@@ -168,7 +168,7 @@ std::string Session::ReceivedField(const base::MessageId& id, absl::Time now) co
   return smtp::FormatReceived({
       .helo = engine_->hello_name(),
       .client_address = facts_.client_address(),
-      .server_name = environment_.host_name,
+      .server_name = listener_.options.host_name,
       .type = engine_->transmission_type(),
       .tls = tls_text,
       .id = id_text,

@@ -22,16 +22,7 @@ class DomainClasses;
 namespace turnpike::frontend {
 
 class Offers;
-
-// One configured listener, as its sessions see it. Immutable.
-struct ListenerProfile {
-  std::string name;
-  auth::v1::ListenerRole role = auth::v1::LISTENER_ROLE_UNSPECIFIED;
-  bool implicit_tls = false;
-  std::shared_ptr<const net::TlsContext> tls;  // null: no TLS
-  smtp::ServerOptions options;                 // without AUTH mechanisms: the policy offers those
-  ListenerMetrics* metrics = nullptr;          // not null once in use
-};
+class RateLimit;
 
 struct Timeouts {
   absl::Duration idle;    // silence from the client, or its not reading
@@ -40,10 +31,22 @@ struct Timeouts {
   absl::Duration policy;  // wait for auth-service or gateway-dequeue
 };
 
+// One configured listener, as its sessions see it: all that the configuration says to them.
+// Immutable; another configuration has others, for the sessions that begin from then on.
+struct ListenerProfile {
+  std::string name;
+  auth::v1::ListenerRole role = auth::v1::LISTENER_ROLE_UNSPECIFIED;
+  bool implicit_tls = false;
+  std::shared_ptr<const net::TlsContext> tls;  // null: no TLS
+  smtp::ServerOptions options;                 // without AUTH mechanisms: the policy offers those
+  Timeouts timeouts;
+  // Not null once in use, nor is the next.
+  std::shared_ptr<const routing::DomainClasses> domain_classes;
+  std::shared_ptr<ListenerMetrics> metrics;
+};
+
 // Strand-confined to its I/O thread. Outlives its sessions.
 struct SessionEnvironment {
-  std::string host_name;  // ours
-  Timeouts timeouts;
   // Messages that arrive during an ATRN session and are still sent in it.
   int64_t atrn_arrivals_max = 10'000;
   // The clients of the other services. Null only while the process is being taken down, when no
@@ -51,8 +54,8 @@ struct SessionEnvironment {
   auth::Policy* policy = nullptr;
   dequeue::Dequeue* dequeue = nullptr;
   spool::Spool* spool = nullptr;
-  const routing::DomainClasses* domain_classes = nullptr;
   Metrics* metrics = nullptr;
+  RateLimit* recipient_limit = nullptr;  // of clients that have not logged in (PL-6)
   BufferPool* buffers = nullptr;
   Offers* offers = nullptr;
   // When the policy's absence was logged last: each session would tell the same.

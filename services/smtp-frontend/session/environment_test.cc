@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -17,10 +19,17 @@ auth::v1::Offer OfferOf(const char* in_clear, const char* under_tls) {
   return offer;
 }
 
+std::shared_ptr<const ListenerProfile> Listener(const std::string& name,
+                                                const std::string& host_name = "mx.example.com") {
+  auto listener = std::make_shared<ListenerProfile>();
+  listener->name = name;
+  listener->options.host_name = host_name;
+  return listener;
+}
+
 TEST(OffersTest, SameOfferIsNotMadeTwice) {
   Offers offers;
-  ListenerProfile listener;
-  listener.options.host_name = "mx.example.com";
+  const auto listener = Listener("mx");
   const auto first = offers.For(listener, OfferOf("CRAM-MD5", "PLAIN"));
   EXPECT_EQ(first->host_name, "mx.example.com");
   EXPECT_EQ(first->auth_mechanisms_in_clear, std::vector<std::string>{"CRAM-MD5"});
@@ -31,12 +40,22 @@ TEST(OffersTest, SameOfferIsNotMadeTwice) {
 
 TEST(OffersTest, WithoutThePolicyTheLastOfferStands) {
   Offers offers;
-  ListenerProfile listener;
+  const auto listener = Listener("mx");
   EXPECT_EQ(offers.WithoutPolicy(listener)->unoffered_auth, smtp::UnofferedAuth::kReport);
   const auto last = offers.For(listener, OfferOf("CRAM-MD5", "PLAIN"));
   EXPECT_EQ(offers.WithoutPolicy(listener), last);
-  ListenerProfile other;
-  EXPECT_TRUE(offers.WithoutPolicy(other)->auth_mechanisms.empty());
+  EXPECT_TRUE(offers.WithoutPolicy(Listener("other"))->auth_mechanisms.empty());
+}
+
+TEST(OffersTest, AnotherProfileOfAListenerIsOfferedWithWhatThePolicySaidLast) {
+  Offers offers;
+  offers.For(Listener("mx"), OfferOf("CRAM-MD5", "PLAIN"));
+  const auto changed = Listener("mx", "other.example.com");
+  const auto without = offers.WithoutPolicy(changed);
+  EXPECT_EQ(without->host_name, "other.example.com");
+  EXPECT_EQ(without->auth_mechanisms, std::vector<std::string>{"PLAIN"});
+  EXPECT_EQ(offers.WithoutPolicy(changed), without);
+  EXPECT_EQ(offers.For(Listener("mx", "third"), OfferOf("CRAM-MD5", "PLAIN"))->host_name, "third");
 }
 
 TEST(BufferPoolTest, BuffersAreUsedAgainAndIdleOnesAreBounded) {

@@ -30,7 +30,7 @@ asio::awaitable<void> Session::On(smtp::event::Etrn event) {
   *request.mutable_asker() = Asker();
   request.set_form(FormOf(event.command.kind));
   request.set_name(event.command.name.ascii());
-  const absl::Time deadline = absl::Now() + environment_.timeouts.policy;
+  const absl::Time deadline = absl::Now() + listener_.timeouts.policy;
   net::StartOperation<Response> start = [this, &request,
                                          deadline](absl::AnyInvocable<void(Response)> done) {
     environment_.dequeue->RequestEtrn(std::move(request), deadline, std::move(done));

@@ -89,6 +89,12 @@ Metrics::Metrics(prometheus::Registry& registry)
                            .Name("turnpike_certificate_not_after_timestamp_seconds")
                            .Help("When a certificate in use ends")
                            .Register(registry)),
+      uncounted_(
+          BuildCounter()
+              .Name("turnpike_smtp_rate_limit_uncounted_total")
+              .Help("Connections and recipients of clients past those that rate limits count")
+              .Register(registry)
+              .Add({})),
       message_bytes_(BuildHistogram()
                          .Name("turnpike_smtp_message_size_bytes")
                          .Help("Size of the messages taken")
@@ -130,8 +136,7 @@ Metrics::Metrics(prometheus::Registry& registry)
 
 Metrics::~Metrics() = default;
 
-std::unique_ptr<ListenerMetrics> Metrics::ForListener(absl::string_view listener,
-                                                      double connections_max) {
+std::shared_ptr<ListenerMetrics> Metrics::ForListener(absl::string_view listener) {
   const std::string label = listener_labels_.Admit(listener);
   const prometheus::Labels labels{{"listener", label}};
   const auto with = [&labels](const char* name, const char* value) {
@@ -139,13 +144,13 @@ std::unique_ptr<ListenerMetrics> Metrics::ForListener(absl::string_view listener
     more[name] = value;
     return more;
   };
-  connections_limit_.Add(labels).Set(connections_max);
-  auto metrics = std::unique_ptr<ListenerMetrics>(new ListenerMetrics{
+  auto metrics = std::shared_ptr<ListenerMetrics>(new ListenerMetrics{
       .label = label,
       .connections = connections_.Add(labels),
       .open_connections = open_connections_.Add(labels),
       .refused_by_limit = refused_.Add(with("reason", "limit")),
       .refused_by_address_limit = refused_.Add(with("reason", "address_limit")),
+      .refused_by_rate = refused_.Add(with("reason", "rate")),
       .refused_by_policy = refused_.Add(with("reason", "policy")),
       .refused_by_proxy_header = refused_.Add(with("reason", "proxy_header")),
       .session_seconds = session_seconds_.Add(labels, SessionBuckets()),
@@ -161,6 +166,12 @@ void Metrics::SetCertificateEnd(const ListenerMetrics& listener, absl::Time end)
   certificate_end_.Add({{"use", "smtp"}, {"name", listener.label}})
       .Set(absl::ToDoubleSeconds(end - absl::UnixEpoch()));
 }
+
+void Metrics::SetConnectionsLimit(const ListenerMetrics& listener, double connections_max) {
+  connections_limit_.Add({{"listener", listener.label}}).Set(connections_max);
+}
+
+void Metrics::CountUncounted() { uncounted_.Increment(); }
 
 void Metrics::CountLost(Stage stage) { lost_by_stage_[static_cast<size_t>(stage)]->Increment(); }
 

@@ -33,6 +33,7 @@ struct ListenerMetrics {
   prometheus::Gauge& open_connections;
   prometheus::Counter& refused_by_limit;
   prometheus::Counter& refused_by_address_limit;
+  prometheus::Counter& refused_by_rate;
   prometheus::Counter& refused_by_policy;
   prometheus::Counter& refused_by_proxy_header;  // bad, late, or cut off
   prometheus::Histogram& session_seconds;
@@ -48,12 +49,16 @@ class Metrics {
   Metrics& operator=(const Metrics&) = delete;
   ~Metrics();
 
-  // The series of the listener, at 0 from now on. Call once for each listener.
-  std::unique_ptr<ListenerMetrics> ForListener(absl::string_view listener, double connections_max);
+  // The series of the listener, which begin at 0 when its name is new.
+  std::shared_ptr<ListenerMetrics> ForListener(absl::string_view listener);
 
+  // How many connections may be open at one time, over all listeners.
+  void SetConnectionsLimit(const ListenerMetrics& listener, double connections_max);
   // When the certificate of the listener ends.
   void SetCertificateEnd(const ListenerMetrics& listener, absl::Time end);
   void CountLost(Stage stage);
+  // A rate limit has let something of a client pass for want of room to count it.
+  void CountUncounted();
   // `protocol` as TlsFacts has it; empty for a handshake that failed.
   void CountHandshake(const ListenerMetrics& listener, absl::string_view protocol);
   // `result`: ok, bad_credentials, refused, aborted, error.
@@ -83,6 +88,7 @@ class Metrics {
   Family<prometheus::Histogram>& session_seconds_;
   Family<prometheus::Counter>& dequeued_;
   Family<prometheus::Gauge>& certificate_end_;
+  prometheus::Counter& uncounted_;
   std::array<prometheus::Counter*, std::size(kStages)> lost_by_stage_;
   prometheus::Histogram& message_bytes_;
   prometheus::Histogram& message_recipients_;

@@ -15,15 +15,16 @@ bool IsSame(const std::vector<std::string>& kept,
 
 }  // namespace
 
-std::shared_ptr<const smtp::ServerOptions> Offers::For(const ListenerProfile& listener,
-                                                       const auth::v1::Offer& offer) {
-  std::shared_ptr<const smtp::ServerOptions>& last = last_[&listener];
-  if (last != nullptr && IsSame(last->auth_mechanisms_in_clear, offer.mechanisms()) &&
-      IsSame(last->auth_mechanisms, offer.mechanisms_under_tls())) {
-    return last;
+std::shared_ptr<const smtp::ServerOptions> Offers::For(
+    const std::shared_ptr<const ListenerProfile>& listener, const auth::v1::Offer& offer) {
+  Last& last = last_[listener->name];
+  if (last.listener == listener &&
+      IsSame(last.options->auth_mechanisms_in_clear, offer.mechanisms()) &&
+      IsSame(last.options->auth_mechanisms, offer.mechanisms_under_tls())) {
+    return last.options;
   }
-  last = ForOne(listener, offer);
-  return last;
+  last = {.listener = listener, .options = ForOne(*listener, offer)};
+  return last.options;
 }
 
 std::shared_ptr<const smtp::ServerOptions> Offers::ForOne(const ListenerProfile& listener,
@@ -37,12 +38,17 @@ std::shared_ptr<const smtp::ServerOptions> Offers::ForOne(const ListenerProfile&
   return options;
 }
 
-std::shared_ptr<const smtp::ServerOptions> Offers::WithoutPolicy(const ListenerProfile& listener) {
-  const auto last = last_.find(&listener);
-  if (last != last_.end()) return last->second;
-  auto options = std::make_shared<smtp::ServerOptions>(listener.options);
+std::shared_ptr<const smtp::ServerOptions> Offers::WithoutPolicy(
+    const std::shared_ptr<const ListenerProfile>& listener) {
+  auto options = std::make_shared<smtp::ServerOptions>(listener->options);
   options->unoffered_auth = smtp::UnofferedAuth::kReport;
-  return options;
+  const auto last = last_.find(listener->name);
+  if (last == last_.end()) return options;
+  if (last->second.listener == listener) return last->second.options;
+  options->auth_mechanisms_in_clear = last->second.options->auth_mechanisms_in_clear;
+  options->auth_mechanisms = last->second.options->auth_mechanisms;
+  last->second = {.listener = listener, .options = std::move(options)};
+  return last->second.options;
 }
 
 }  // namespace turnpike::frontend

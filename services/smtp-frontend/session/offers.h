@@ -3,6 +3,7 @@
 #define TURNPIKE_SERVICES_SMTP_FRONTEND_SESSION_OFFERS_H_
 
 #include <memory>
+#include <string>
 
 #include "absl/container/flat_hash_map.h"
 #include "protos/turnpike/auth/v1/session.pb.h"
@@ -12,12 +13,12 @@
 namespace turnpike::frontend {
 
 // Keeps the options made of each listener's last offer, as it rarely changes, so that a new session
-// costs no copy of them. Thread-compatible: one for each I/O thread.
+// costs no copy of them. Listeners are known by their names. Thread-compatible: one for each I/O
+// thread.
 class Offers {
  public:
-  // `listener` outlives this.
-  std::shared_ptr<const smtp::ServerOptions> For(const ListenerProfile& listener,
-                                                 const auth::v1::Offer& offer);
+  std::shared_ptr<const smtp::ServerOptions> For(
+      const std::shared_ptr<const ListenerProfile>& listener, const auth::v1::Offer& offer);
 
   // What is offered to one session only; not kept.
   static std::shared_ptr<const smtp::ServerOptions> ForOne(const ListenerProfile& listener,
@@ -25,10 +26,15 @@ class Offers {
 
   // While the policy cannot be asked: what was last offered. If that is not known, AUTH is not
   // offered and is to be answered by event::UnofferedAuth.
-  std::shared_ptr<const smtp::ServerOptions> WithoutPolicy(const ListenerProfile& listener);
+  std::shared_ptr<const smtp::ServerOptions> WithoutPolicy(
+      const std::shared_ptr<const ListenerProfile>& listener);
 
  private:
-  absl::flat_hash_map<const ListenerProfile*, std::shared_ptr<const smtp::ServerOptions>> last_;
+  struct Last {
+    std::shared_ptr<const ListenerProfile> listener;  // which the options were made for
+    std::shared_ptr<const smtp::ServerOptions> options;
+  };
+  absl::flat_hash_map<std::string, Last> last_;
 };
 
 }  // namespace turnpike::frontend

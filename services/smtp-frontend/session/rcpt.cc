@@ -1,14 +1,24 @@
 // RCPT: may mail go there, and which queue does it wait in?
 #include <utility>
 
+#include "services/common/net/ip.h"
 #include "services/common/observe/log.h"
 #include "services/common/smtp/reply_codes.h"
+#include "services/smtp-frontend/session/rate_limit.h"
 #include "services/smtp-frontend/session/session.h"
 
 namespace turnpike::frontend {
 
+// (PL-6) Also before the policy is asked: guessing addresses costs as much as using them.
+bool Session::MayNameRecipient() {
+  if (is_collected_ || facts_.has_identity()) return true;
+  const net::IpAddress client = net::IpAddress::From(stream_->remote_endpoint().address());
+  return environment_.recipient_limit->Take(client, absl::Now());
+}
+
 asio::awaitable<void> Session::On(smtp::event::Rcpt event) {
   stage_ = Stage::kRcpt;
+  if (!MayNameRecipient()) co_return RefuseWith(smtp::kTooManyRecipients, "rate");
   auth::v1::Question question;
   question.mutable_rcpt()->set_return_path(transaction_->return_path());
   question.mutable_rcpt()->set_address(event.path.ToString());

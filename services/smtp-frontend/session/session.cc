@@ -58,19 +58,24 @@ absl::string_view ReasonName(smtp::event::Close::Reason reason) {
 
 }  // namespace
 
-Session::Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+Session::Session(const SessionEnvironment& environment,
+                 std::shared_ptr<const ListenerProfile> listener,
                  std::unique_ptr<net::Stream> stream)
-    : Session(environment, listener, std::move(stream), NewSessionId(), /*is_collected=*/false) {}
+    : Session(environment, std::move(listener), std::move(stream), NewSessionId(),
+              /*is_collected=*/false) {}
 
-Session::Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+Session::Session(const SessionEnvironment& environment,
+                 std::shared_ptr<const ListenerProfile> listener,
                  std::unique_ptr<net::Stream> stream, Collected collected)
-    : Session(environment, listener, std::move(stream), std::move(collected.run_id),
+    : Session(environment, std::move(listener), std::move(stream), std::move(collected.run_id),
               /*is_collected=*/true) {}
 
-Session::Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+Session::Session(const SessionEnvironment& environment,
+                 std::shared_ptr<const ListenerProfile> listener,
                  std::unique_ptr<net::Stream> stream, std::string id, bool is_collected)
     : environment_(environment),
-      listener_(listener),
+      kept_listener_(std::move(listener)),
+      listener_(*kept_listener_),
       stream_(std::move(stream)),
       begin_time_(absl::Now()),
       id_(std::move(id)),
@@ -116,7 +121,7 @@ asio::awaitable<void> Session::Serve() {
 
 asio::awaitable<bool> Session::ShakeHands() {
   const absl::Status status =
-      co_await stream_->StartTlsAsServer(listener_.tls, absl::Now() + environment_.timeouts.idle);
+      co_await stream_->StartTlsAsServer(listener_.tls, absl::Now() + listener_.timeouts.idle);
   const net::TlsFacts& tls = stream_->tls_facts();
   environment_.metrics->CountHandshake(*listener_.metrics, status.ok() ? tls.protocol : "");
   if (!status.ok()) {
@@ -165,7 +170,7 @@ asio::awaitable<void> Session::On(smtp::event::NeedInput) {
 // content within its own, and never silent for longer than that.
 absl::Time Session::ReadDeadline() {
   const absl::Time now = absl::Now();
-  const absl::Time idle_deadline = now + environment_.timeouts.idle;
+  const absl::Time idle_deadline = now + listener_.timeouts.idle;
   if (engine_->is_receiving_content()) {
     has_progressed_ = true;
     return std::min(idle_deadline, data_deadline_);
@@ -178,7 +183,7 @@ asio::awaitable<bool> Session::Flush() {
   if (engine_->output().empty()) co_return true;
   has_progressed_ = true;
   const absl::Status status =
-      co_await stream_->Write(engine_->output(), absl::Now() + environment_.timeouts.idle);
+      co_await stream_->Write(engine_->output(), absl::Now() + listener_.timeouts.idle);
   engine_->ClearOutput();
   if (!status.ok()) Lose(status);
   co_return status.ok();
@@ -227,7 +232,7 @@ void Session::Abort() { stream_->Close(); }
 asio::awaitable<absl::StatusOr<auth::v1::Answer>> Session::Ask(auth::v1::Question question) {
   question.set_session_id(id_);
   *question.mutable_facts() = facts_;
-  const absl::Time deadline = absl::Now() + environment_.timeouts.policy;
+  const absl::Time deadline = absl::Now() + listener_.timeouts.policy;
   net::StartOperation<absl::StatusOr<auth::v1::Answer>> start =
       [this, &question, deadline](auth::Policy::AnswerCallback done) {
         environment_.policy->Ask(std::move(question), deadline, std::move(done));

@@ -37,8 +37,8 @@ class Turn;
 // Strand-confined to its I/O thread.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  // `environment` and `listener` outlive the session.
-  Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+  // `environment` outlives the session.
+  Session(const SessionEnvironment& environment, std::shared_ptr<const ListenerProfile> listener,
           std::unique_ptr<net::Stream> stream);
   // On a connection that we have opened, and that ATRN has turned round: the peer hands over the
   // mail that we asked it for. Whom we asked offers nothing to log in to, and is not asked about at
@@ -46,7 +46,7 @@ class Session : public std::enable_shared_from_this<Session> {
   struct Collected {
     std::string run_id;  // becomes the session's
   };
-  Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+  Session(const SessionEnvironment& environment, std::shared_ptr<const ListenerProfile> listener,
           std::unique_ptr<net::Stream> stream, Collected collected);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -85,7 +85,7 @@ class Session : public std::enable_shared_from_this<Session> {
     std::string last_refusal;
   };
 
-  Session(const SessionEnvironment& environment, const ListenerProfile& listener,
+  Session(const SessionEnvironment& environment, std::shared_ptr<const ListenerProfile> listener,
           std::unique_ptr<net::Stream> stream, std::string id, bool is_collected);
 
   asio::awaitable<void> Serve();
@@ -129,6 +129,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void RefuseWith(const smtp::Reply& reply, absl::string_view rule);
   void NoteRefusal(const smtp::Reply& reply, absl::string_view rule);
 
+  bool MayNameRecipient();
   asio::awaitable<void> ContinueAuth(auth::v1::Question question);
   void EndAuth(absl::string_view result);
   asio::awaitable<void> SpillContent();
@@ -145,6 +146,7 @@ class Session : public std::enable_shared_from_this<Session> {
   dequeue::v1::Asker Asker() const;
 
   const SessionEnvironment& environment_;
+  const std::shared_ptr<const ListenerProfile> kept_listener_;
   const ListenerProfile& listener_;
   const std::unique_ptr<net::Stream> stream_;
   const absl::Time begin_time_;

@@ -33,10 +33,10 @@ constexpr absl::Duration kLeaseDuration = absl::Minutes(5);
 constexpr std::chrono::seconds kRenewInterval(100);
 constexpr absl::Duration kReportInterval = absl::Seconds(1);
 
-net::SmtpClientOptions ClientOptions(const SessionEnvironment& environment, bool allow_chunking) {
-  const absl::Duration idle = environment.timeouts.idle;
+net::SmtpClientOptions ClientOptions(const ListenerProfile& listener, bool allow_chunking) {
+  const absl::Duration idle = listener.timeouts.idle;
   net::SmtpClientOptions options;
-  options.engine.host_name = environment.host_name;
+  options.engine.host_name = listener.options.host_name;
   options.engine.is_reversed = true;  // no STARTTLS: what is in force stays
   // A client that passes lines on to a server behind it hangs in a chunk without a last CRLF.
   options.engine.use_chunking = allow_chunking;
@@ -108,15 +108,17 @@ struct Turn::Leases : std::enable_shared_from_this<Leases> {
   std::vector<spool::v1::LeaseToken> set_aside;
 };
 
-Turn::Turn(const SessionEnvironment& environment, net::Stream& stream, Options options,
-           dequeue::AtrnSession& session, std::shared_ptr<AtrnWatch> watch)
+Turn::Turn(const SessionEnvironment& environment, const ListenerProfile& listener,
+           net::Stream& stream, Options options, dequeue::AtrnSession& session,
+           std::shared_ptr<AtrnWatch> watch)
     : environment_(environment),
+      listener_(listener),
       stream_(stream),
       options_(std::move(options)),
       session_(session),
       watch_(std::move(watch)),
-      client_(stream_, ClientOptions(environment, options_.grant.allow_chunking())),
-      records_(environment, options_.session_id) {}
+      client_(stream_, ClientOptions(listener, options_.grant.allow_chunking())),
+      records_(environment, listener.timeouts.store, options_.session_id) {}
 
 Turn::~Turn() { watch_->SetOnRevoked(nullptr); }
 
@@ -250,7 +252,7 @@ asio::awaitable<absl::StatusOr<int64_t>> Turn::CountMessages(const spool::v1::Qu
   using Response = absl::StatusOr<spool::v1::GetQueueResponse>;
   spool::v1::GetQueueRequest request;
   *request.mutable_queue() = queue;
-  const absl::Time deadline = absl::Now() + environment_.timeouts.store;
+  const absl::Time deadline = absl::Now() + listener_.timeouts.store;
   net::StartOperation<Response> start = [this, &request,
                                          deadline](absl::AnyInvocable<void(Response)> done) {
     environment_.spool->GetQueue(std::move(request), deadline, std::move(done));
@@ -380,8 +382,8 @@ void Turn::Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& 
   const absl::Time now = absl::Now();
   TurnSettlement result = SettleTurn(delivery, attempt,
                                      {.now = now,
-                                      .host_name = environment_.host_name,
-                                      .classes = environment_.domain_classes,
+                                      .host_name = listener_.options.host_name,
+                                      .classes = listener_.domain_classes.get(),
                                       .make_id = [now] { return base::MessageId::Generate(now); }});
   absl::string_view outcome = "deferred";
   if (result.unknown > 0) {

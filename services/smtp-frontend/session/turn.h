@@ -38,8 +38,8 @@ class Turn {
 
   // All references outlive the turn. Nothing more of what the peer has sent before the turn may
   // come from `stream`.
-  Turn(const SessionEnvironment& environment, net::Stream& stream, Options options,
-       dequeue::AtrnSession& session, std::shared_ptr<AtrnWatch> watch);
+  Turn(const SessionEnvironment& environment, const ListenerProfile& listener, net::Stream& stream,
+       Options options, dequeue::AtrnSession& session, std::shared_ptr<AtrnWatch> watch);
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
   ~Turn();
@@ -76,6 +76,7 @@ class Turn {
   void Report();
 
   const SessionEnvironment& environment_;
+  const ListenerProfile& listener_;
   net::Stream& stream_;
   const Options options_;
   dequeue::AtrnSession& session_;

@@ -14,8 +14,11 @@ constexpr int kTries = 3;
 
 }  // namespace
 
-TurnRecords::TurnRecords(const SessionEnvironment& environment, std::string session_id)
-    : environment_(environment), session_id_(std::move(session_id)) {}
+TurnRecords::TurnRecords(const SessionEnvironment& environment, absl::Duration store_timeout,
+                         std::string session_id)
+    : environment_(environment),
+      store_timeout_(store_timeout),
+      session_id_(std::move(session_id)) {}
 
 void TurnRecords::Add(spool::v1::Settlement settlement) {
   under_way_.push_back({.settlement = std::move(settlement), .result = nullptr});
@@ -25,7 +28,7 @@ void TurnRecords::Add(spool::v1::Settlement settlement) {
 void TurnRecords::Start(Record& record) {
   record.result = std::make_shared<OneShot<Result>>();
   environment_.spool->Settle(
-      record.settlement, absl::Now() + environment_.timeouts.store,
+      record.settlement, absl::Now() + store_timeout_,
       [shot = record.result](Result result) { shot->Set(std::move(result)); });
 }
 

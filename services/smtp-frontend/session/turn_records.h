@@ -19,8 +19,9 @@ namespace turnpike::frontend {
 // Strand-confined.
 class TurnRecords {
  public:
-  // `environment` outlives this. `session_id` is for the log.
-  TurnRecords(const SessionEnvironment& environment, std::string session_id);
+  // `environment` outlives this. `store_timeout`: for one settlement. `session_id` is for the log.
+  TurnRecords(const SessionEnvironment& environment, absl::Duration store_timeout,
+              std::string session_id);
   TurnRecords(const TurnRecords&) = delete;
   TurnRecords& operator=(const TurnRecords&) = delete;
 
@@ -46,6 +47,7 @@ class TurnRecords {
   asio::awaitable<absl::Status> Await(Record record);
 
   const SessionEnvironment& environment_;
+  const absl::Duration store_timeout_;
   const std::string session_id_;
   std::deque<Record> under_way_;
 };

@@ -24,10 +24,7 @@ asio::awaitable<void> AwaitAll(TurnRecords* records, std::optional<absl::Status>
 
 class TurnRecordsTest : public ::testing::Test {
  protected:
-  TurnRecordsTest() {
-    environment_.spool = &spool_;
-    environment_.timeouts.store = absl::Seconds(10);
-  }
+  TurnRecordsTest() { environment_.spool = &spool_; }
 
   absl::Status Wait(TurnRecords& records) {
     std::optional<absl::Status> status;
@@ -42,7 +39,7 @@ class TurnRecordsTest : public ::testing::Test {
 
 TEST_F(TurnRecordsTest, WaitEndsWhenAllAreDurable) {
   spool_.SetSettleResult(spool::v1::SETTLE_OUTCOME_SETTLED);
-  TurnRecords records(environment_, "s");
+  TurnRecords records(environment_, absl::Seconds(10), "s");
   EXPECT_TRUE(Wait(records).ok());
   records.Add(Settlement(1));
   records.Add(Settlement(2));
@@ -54,7 +51,7 @@ TEST_F(TurnRecordsTest, WaitEndsWhenAllAreDurable) {
 
 TEST_F(TurnRecordsTest, WhatTheStoreCouldNotTakeIsSentAgainAFewTimes) {
   spool_.SetSettleResult(spool::v1::SETTLE_OUTCOME_FAILED);
-  TurnRecords records(environment_, "s");
+  TurnRecords records(environment_, absl::Seconds(10), "s");
   records.Add(Settlement(1));
   EXPECT_TRUE(absl::IsUnavailable(Wait(records)));
   EXPECT_EQ(spool_.settlements().size(), 3u);
@@ -62,14 +59,14 @@ TEST_F(TurnRecordsTest, WhatTheStoreCouldNotTakeIsSentAgainAFewTimes) {
 
 TEST_F(TurnRecordsTest, LeaseOfSomebodyElseIsNoReasonToStop) {
   spool_.SetSettleResult(spool::v1::SETTLE_OUTCOME_LOST);
-  TurnRecords records(environment_, "s");
+  TurnRecords records(environment_, absl::Seconds(10), "s");
   records.Add(Settlement(1));
   EXPECT_TRUE(Wait(records).ok());
 }
 
 TEST_F(TurnRecordsTest, OneThatIsNotKnownToBeRecordedIsToldAfterAllOthers) {
   spool_.SetSettleResult(absl::UnavailableError("away"));
-  TurnRecords records(environment_, "s");
+  TurnRecords records(environment_, absl::Seconds(10), "s");
   records.Add(Settlement(1));
   spool_.SetSettleResult(spool::v1::SETTLE_OUTCOME_SETTLED);
   records.Add(Settlement(2));

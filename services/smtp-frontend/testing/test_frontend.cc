@@ -95,6 +95,12 @@ TestFrontend::TestFrontend(const config::v1::Config& config)
 
 TestFrontend::~TestFrontend() = default;
 
+absl::Status TestFrontend::Reconfigure(const config::v1::Config& config) {
+  const absl::Status status = server_->Reconfigure(config);
+  if (status.ok()) config_ = config;
+  return status;
+}
+
 std::string TestFrontend::AddressOf(absl::string_view listener) const {
   const auto& listeners = config_.smtp().listeners();
   for (int i = 0; i < listeners.size(); ++i) {

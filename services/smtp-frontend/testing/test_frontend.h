@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "protos/turnpike/config/v1/config.pb.h"
@@ -38,6 +39,7 @@ class TestFrontend {
   dequeue::FakeDequeue& dequeue() { return *dequeue_; }
   spool::FakeSpool& spool() { return *spool_; }
   Server& server() { return *server_; }
+  absl::Status Reconfigure(const config::v1::Config& config);
 
   // `127.0.0.1:40123` of the listener with this name.
   std::string AddressOf(absl::string_view listener) const;
@@ -46,7 +48,7 @@ class TestFrontend {
   double Metric(absl::string_view name, absl::string_view labels) const;
 
  private:
-  const config::v1::Config config_;
+  config::v1::Config config_;
   const std::shared_ptr<prometheus::Registry> registry_;
   auth::FakePolicy policy_;
   dequeue::FakeDequeue* dequeue_;  // the server's, like the next

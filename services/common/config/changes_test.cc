@@ -41,7 +41,8 @@ TEST(ChangesTest, ChangedKeysAreToldByTheirPaths) {
 }
 
 TEST(ChangesTest, KeyThatIsTakenAtStartKeepsTheRunningValue) {
-  v1::Config loaded = With("spool: {directory: /b, free_bytes_min: 2MiB, shards: [\"a:1\"]}\n");
+  v1::Config loaded =
+      With("spool: {directory: /b, free_bytes_min: 2MiB, shards: [\"127.0.0.1:1\"]}\n");
   const Changes changes =
       TakeChanges(With("spool: {directory: /a, free_bytes_min: 1MiB}\n"), loaded);
   EXPECT_THAT(changes.taken, ElementsAre("spool.free_bytes_min"));

@@ -62,6 +62,9 @@ gateways:
 - Relative paths start at the folder of the document.
 - A secret is better kept in a file of its own, named by the `_file` key beside it. Only the service
   that needs the file has to have it; `--check` looks at all of them.
+- A changed document, or file that it names, is taken up within a second or two while the services
+  run, or at once on SIGHUP; what is marked _at start_ below waits for the next start. What is not
+  valid is refused as a whole, and the old configuration stays: see [reload.md](reload.md).
 - Anchors, aliases and tags of YAML are not read, and there is one document in a file.
 )";
 
@@ -158,7 +161,7 @@ class ReferenceWriter {
   std::string Write(const Descriptor& config) {
     text_ = kIntroduction;
     CollectPaths("", config);
-    WriteMessage("", config);
+    WriteMessage("", config, /*is_at_start=*/false);
     return std::move(text_);
   }
 
@@ -182,7 +185,8 @@ class ReferenceWriter {
   }
 
   // A section for a message, and for the sections below it.
-  void WriteMessage(const std::string& path, const Descriptor& type) {
+  // `is_at_start`: a section above it is taken only at start.
+  void WriteMessage(const std::string& path, const Descriptor& type, bool is_at_start) {
     if (!path.empty()) {
       absl::StrAppend(&text_, "\n## `", path, "`\n");
       std::vector<std::string> others = paths_[&type];
@@ -196,11 +200,11 @@ class ReferenceWriter {
     } else {
       absl::StrAppend(&text_, "\n## Top level\n");
     }
-    WriteTable(type);
-    WriteSections(path, type);
+    WriteTable(type, is_at_start);
+    WriteSections(path, type, is_at_start);
   }
 
-  void WriteTable(const Descriptor& type) {
+  void WriteTable(const Descriptor& type, bool is_at_start) {
     absl::StrAppend(&text_, "\n| Key | Value | Default | Meaning |\n|---|---|---|---|\n");
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
@@ -210,17 +214,21 @@ class ReferenceWriter {
                                 : field.is_repeated() ? "list of sections, see below"
                                                       : "section, see below";
       absl::StrAppend(&text_, "| `", field.name(), "` | ", value, " | ", DefaultText(field, rules),
-                      " | ", CommentOf(field), " |\n");
+                      " | ", CommentOf(field),
+                      is_at_start || rules.needs_restart() ? " _At start._" : "", " |\n");
     }
   }
 
   // The sections below this one, each kind once.
-  void WriteSections(const std::string& path, const Descriptor& type) {
+  void WriteSections(const std::string& path, const Descriptor& type, bool is_at_start) {
     for (int i = 0; i < type.field_count(); ++i) {
       const FieldDescriptor& field = *type.field(i);
       if (!IsSection(field)) continue;
       const Descriptor& section = *field.message_type();
-      if (written_.insert(&section).second) WriteMessage(SectionPath(path, field), section);
+      if (written_.insert(&section).second) {
+        WriteMessage(SectionPath(path, field), section,
+                     is_at_start || RulesOf(field).needs_restart());
+      }
     }
   }
 

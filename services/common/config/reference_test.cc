@@ -11,7 +11,9 @@
 namespace turnpike::config {
 namespace {
 
+using testing::ContainsRegex;
 using testing::HasSubstr;
+using testing::Not;
 
 // The reference of the protos. Tests run at the top of the repository's files.
 std::string Reference() {
@@ -40,6 +42,14 @@ TEST(ReferenceTest, KeysHaveValuesDefaultsAndMeanings) {
   EXPECT_THAT(reference, HasSubstr("| `domain` | domain, each once | **required** |"));
   EXPECT_THAT(reference, HasSubstr("`submission` (port 587, AUTH required [RFC6409])"));
   EXPECT_THAT(reference, HasSubstr("`services.spool_store`"));
+}
+
+TEST(ReferenceTest, KeysThatAreTakenAtStartAreMarked) {
+  const std::string reference = Reference();
+  EXPECT_THAT(reference, ContainsRegex("\n\\| `directory` \\|[^\n]* _At start\\._ \\|\n"));
+  // By the section that they are in.
+  EXPECT_THAT(reference, ContainsRegex("\n\\| `metrics_listen` \\|[^\n]* _At start\\._ \\|\n"));
+  EXPECT_THAT(reference, Not(ContainsRegex("\n\\| `free_bytes_min` \\|[^\n]*_At start")));
 }
 
 TEST(ReferenceTest, OtherInputIsAnError) {

@@ -25,7 +25,7 @@ std::string ErrorsOf(const std::string& spool) {
 TEST(ValidateSpoolTest, EachShardHasATargetOfItsOwn) {
   EXPECT_EQ(ErrorsOf("[\"127.0.0.1:1\", \"127.0.0.1:2\"]"), "accepted");
   EXPECT_EQ(ErrorsOf("[\"127.0.0.1:1\", \"127.0.0.1:2\", \"127.0.0.1:1\"]"),
-            "t.yaml:2:49: spool.shards[2]: `127.0.0.1:1` is spool.shards[0] already; every shard "
+            "t.yaml:2:48: spool.shards[2]: `127.0.0.1:1` is spool.shards[0] already; every shard "
             "has a target of its own");
   EXPECT_THAT(ErrorsOf("[\"\"]"), HasSubstr("spool.shards[0]: must not be empty"));
 }

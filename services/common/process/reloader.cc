@@ -91,11 +91,11 @@ void Reloader::Read(bool is_asked, const Take& take) {
   successful_.Set(1);
   success_time_.SetToCurrentTime();
   restart_needed_.Set(changes.at_restart.empty() ? 0 : 1);
-  if (changes.taken.empty()) {
-    TURNPIKE_LOG(kInfo, "configuration read again; nothing has changed", {{"file", path_}});
-  } else {
+  if (!changes.taken.empty()) {
     TURNPIKE_LOG(kInfo, "configuration taken up",
                  {{"file", path_}, {"changed", ToldKeys(changes.taken)}});
+  } else if (changes.at_restart.empty()) {
+    TURNPIKE_LOG(kInfo, "configuration read again; nothing has changed", {{"file", path_}});
   }
   if (!changes.at_restart.empty()) {
     TURNPIKE_LOG(kWarning, "changed, but taken only at the next start of the service",

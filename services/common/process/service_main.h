@@ -40,9 +40,7 @@ class Service {
   //
   // An error (a certificate that does not match its key) is logged, and means that everything is as
   // before: all or nothing. Called on the main thread, never together with Drain.
-  virtual absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& /*config*/) {
-    return absl::OkStatus();
-  }
+  virtual absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& config) = 0;
   // The real address of its gRPC server, for the "serving" line. Empty: the configured one.
   virtual std::string grpc_address() const { return ""; }
 };

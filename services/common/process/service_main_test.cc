@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_replace.h"
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
 #include "services/common/observe/log.h"
@@ -47,6 +48,9 @@ class SignallingService : public Service {
     kill(getpid(), SIGINT);
     absl::SleepFor(absl::Minutes(10));
   }
+  absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& /*config*/) override {
+    return absl::OkStatus();
+  }
   std::string grpc_address() const override { return "127.0.0.1:4711"; }
 
  private:
@@ -61,6 +65,23 @@ absl::StatusOr<std::unique_ptr<Service>> MakeService(const Environment& environm
 
 absl::StatusOr<std::unique_ptr<Service>> MakeHangingService(const Environment& /*environment*/) {
   return std::make_unique<SignallingService>(/*hangs=*/true);
+}
+
+// Asks for the configuration, and stops when it has come.
+class AskingService : public Service {
+ public:
+  AskingService() { kill(getpid(), SIGHUP); }
+  bool IsReady() const override { return true; }
+  void Drain(absl::Time) override { TURNPIKE_LOG(kInfo, "drain called"); }
+  absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& config) override {
+    TURNPIKE_LOG(kInfo, "reconfigured", {{"hostname", config->hostname()}});
+    kill(getpid(), SIGTERM);
+    return absl::OkStatus();
+  }
+};
+
+absl::StatusOr<std::unique_ptr<Service>> MakeAskingService(const Environment& /*environment*/) {
+  return std::make_unique<AskingService>();
 }
 
 absl::StatusOr<std::unique_ptr<Service>> FailToMakeService(const Environment& /*environment*/) {
@@ -92,6 +113,19 @@ TEST(ServiceMainTest, SignalDrainsAndExitsWithZero) {
 TEST(ServiceMainTest, SecondSignalEndsTheDrainAtOnce) {
   EXPECT_EXIT(RunMain({"--config", WriteConfig(kMinimal)}, MakeHangingService), ExitedWithCode(1),
               "drain called");
+}
+
+TEST(ServiceMainTest, DrainWaitsForTheDelay) {
+  const std::string delayed = absl::StrReplaceAll(
+      kMinimal, {{"services:\n", "services:\n  drain_delay: 300ms\n  drain_timeout: 0s\n"}});
+  const absl::Time begin = absl::Now();
+  EXPECT_EXIT(RunMain({"--config", WriteConfig(delayed)}), ExitedWithCode(0), "drain called");
+  EXPECT_GE(absl::Now() - begin, absl::Milliseconds(300));
+}
+
+TEST(ServiceMainTest, HangUpHasTheConfigurationTakenByTheService) {
+  EXPECT_EXIT(RunMain({"--config", WriteConfig(kMinimal)}, MakeAskingService), ExitedWithCode(0),
+              "\"text\":\"reconfigured\",\"hostname\":\"mail.example.org\".*drain called");
 }
 
 TEST(ServiceMainTest, ServiceThatCannotStartExitsWithOne) {

@@ -13,7 +13,7 @@ import pytest
 
 CLUSTER = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(CLUSTER), str(CLUSTER.parent)]
-from support import cluster, mail  # noqa: E402
+from support import cluster, identities, mail  # noqa: E402
 
 COLUMNS = ("seconds", "sent", "acked", "arrived", "lost", "doubled", "refused", "again", "broken")
 _rows = []
@@ -50,15 +50,25 @@ def sinks():
     child.wait(30)
 
 
+class Installed:
+    """The release with values.yaml; scenes leave it as they found it."""
+
+    def __init__(self, folder):
+        cluster.create_namespace()
+        cluster.secret("gateway-passwords", {"ship": "{PLAIN}tide-table\n",
+                                             "branch": "{PLAIN}night-train\n"})
+        self.identities = identities.Identities(folder)
+        self.identities.issue_for_services()
+        self.identities.issue_for_smtp()
+        began = time.monotonic()
+        cluster.upgrade(cluster.VALUES)
+        # How long it took until all was ready.
+        self.seconds = time.monotonic() - began
+
+
 @pytest.fixture(scope="session")
-def installed():
-    """The release with values.yaml; the scenes leave it as they found it. How long it took."""
-    began = time.monotonic()
-    cluster.create_namespace()
-    cluster.secret("gateway-passwords", {"ship": "{PLAIN}tide-table\n",
-                                         "branch": "{PLAIN}night-train\n"})
-    cluster.upgrade(cluster.VALUES)
-    return time.monotonic() - began
+def installed(tmp_path_factory):
+    return Installed(tmp_path_factory.mktemp("identities"))
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -4,7 +4,7 @@ from support import cluster
 
 
 def test_pl_62_installed_and_ready(installed, report):
-    report.row("helm install, until all pods are ready", seconds=installed)
+    report.row("helm install, until all pods are ready", seconds=installed.seconds)
     assert all(cluster.ready(service) for service in cluster.SERVICES)
 
 

@@ -11,29 +11,38 @@ LABELS = {
 
 
 def run_pod(name, labels):
-    """Asks the store from a pod of its own with these labels; its last phase."""
+    """Asks the store from a pod of its own with these labels; its last phase. It has what an operator
+    needs besides: the configuration and the certificate."""
     image = cluster.objects("statefulsets")[0]["spec"]["template"]["spec"]["containers"][0]["image"]
-    store = f"dns:///{cluster.RELEASE}-spool-store:7101"
     cluster.apply({
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels},
         "spec": {
             "restartPolicy": "Never",
             "automountServiceAccountToken": False,
             "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "runAsGroup": 10001,
-                                "seccompProfile": {"type": "RuntimeDefault"}},
+                                "fsGroup": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
             "containers": [{
                 "name": "ctl", "image": image.replace("spool-store", "turnpikectl"),
                 "args": ["--timeout", "8s", "queue", "list"],
-                "env": [{"name": "TURNPIKE_SPOOL_STORE", "value": store}],
                 "securityContext": {"allowPrivilegeEscalation": False,
                                     "readOnlyRootFilesystem": True,
-                                    "capabilities": {"drop": ["ALL"]}}}]}})
+                                    "capabilities": {"drop": ["ALL"]}},
+                "volumeMounts": [
+                    {"name": "config", "mountPath": "/etc/turnpike"},
+                    {"name": "identity",
+                     "mountPath": "/run/secrets/turnpike/services/turnpikectl"}]}],
+            "volumes": [
+                {"name": "config", "configMap": {"name": f"{cluster.RELEASE}-config"}},
+                {"name": "identity", "secret": {"secretName": "turnpikectl-identity",
+                                                "defaultMode": 0o440}}]}})
+
+    def ended():
+        [phase] = [pod["status"]["phase"] for pod in cluster.objects("pods")
+                   if pod["metadata"]["name"] == name]
+        return phase in ("Succeeded", "Failed") and phase
+
     try:
-        return cluster.wait_until(
-            lambda: {pod["metadata"]["name"]: pod["status"]["phase"] for pod in
-                     cluster.objects("pods")}.get(name) in ("Succeeded", "Failed")
-            and next(pod["status"]["phase"] for pod in cluster.objects("pods")
-                     if pod["metadata"]["name"] == name), 60, f"the pod {name} ending")
+        return cluster.wait_until(ended, 60, f"the pod {name} ending")
     finally:
         cluster.kubectl("delete", "pod", name, "--wait=false")
 

@@ -8,7 +8,8 @@ def test_pl_62_uninstall_leaves_the_volume(installed, report, tmp_path):
     with mail.Load(rate=20, domain="ship.example", count_max=40) as held:
         cluster.wait_until(lambda: len(held.events()) == 40, 60, "40 messages being held")
     cluster.helm("uninstall", cluster.RELEASE, "--wait")
-    cluster.wait_until(lambda: not cluster.objects("pods"), 120, "all pods being gone")
+    cluster.wait_until(lambda: not any(map(cluster.all_pods, cluster.SERVICES)), 120,
+                       "all pods being gone")
     report.row("helm uninstall, until all pods are gone")
     assert [claim["status"]["phase"] for claim in cluster.objects("persistentvolumeclaims")] == [
         "Bound"]

@@ -13,7 +13,7 @@ import yaml
 TOP = pathlib.Path(__file__).resolve().parents[3]
 FOLDER = pathlib.Path(os.environ.get("TURNPIKE_CLUSTER") or TOP / "build/cluster")
 VALUES = TOP / "tests/cluster/values.yaml"
-NAMESPACE = "mail"
+NAMESPACE = "gateway"
 RELEASE = "turnpike"
 SERVICES = ("smtp-frontend", "auth-service", "gateway-dequeue", "outbound-delivery", "spool-store")
 METRICS = {"spool-store": 7201, "auth-service": 7202, "gateway-dequeue": 7203,

@@ -1,5 +1,6 @@
 """Alerts and dashboards against what the services really export."""
 
+import contextlib
 import json
 import re
 import subprocess
@@ -12,7 +13,8 @@ import yaml
 from conftest import TOP
 from peers.process import Process, free_port, wait_for
 from peers.smtp import Client
-from peers.turnpike import SERVICES, Turnpike
+from peers.turnpike import SERVICES, Turnpike, binary
+from trial import make_certificates
 
 MONITORING = TOP / "deploy/monitoring"
 RULES = MONITORING / "rules.yaml"
@@ -39,16 +41,31 @@ def turnpike(tmp_path_factory, certificate):
     """The five services with everything that has metrics of its own configured, after a little mail:
     some series come with the first event."""
     folder = tmp_path_factory.mktemp("monitoring")
+    make_certificates(folder)
+    etrn_port = free_port()
     settings = {
+        "services": {"tls": {"directory": str(folder / "services")}},
         "gateways": [{"domain": "customer.example",
-                      "atrn": {"enabled": True, "password": "{PLAIN}tide"}}],
+                      "atrn": {"enabled": True, "password": "{PLAIN}tide"}},
+                     {"domain": "canary.example",
+                      "atrn": {"enabled": True, "password": "{PLAIN}chirp"},
+                      "etrn": {"enabled": True, "port": etrn_port}}],
+        "collections": [{"name": "provider", "host": "127.0.0.1", "port": 1, "tls": "none",
+                         "auth": {"username": "us", "password": "ours"},
+                         "schedule": {"every": "1s"}}],
         "accounts": [{"address": "ann@office.example", "password": "{PLAIN}ink"}],
         "local_domains": [{"domain": "office.example", "mailbox_server": "127.0.0.1:1"}],
         "directory": {"ldap": {"url": "ldap://127.0.0.1:1", "base_dn": "dc=example"}},
     }
-    with Turnpike(folder, settings, {
-            "mx": {"role": "smtp", "tls": certificate, "allow_cleartext_auth": True},
-            "odmr": {"role": "odmr"}}) as services:
+    services = Turnpike(folder, settings, {
+        "mx": {"role": "smtp", "tls": certificate, "allow_cleartext_auth": True},
+        "odmr": {"role": "odmr"}})
+    for service in SERVICES:
+        # The name in the certificates.
+        endpoint = services.settings["services"][service.replace("-", "_")]
+        endpoint["target"] = f"dns:///localhost:{services.ports[service]}"
+    services.write_config()
+    with services:
         with Client(services.ports["mx"]) as client:
             client.ehlo()
             client.starttls()
@@ -59,7 +76,37 @@ def turnpike(tmp_path_factory, certificate):
         wait_for(lambda: services.metric("gateway-dequeue",
                                          "turnpike_dequeue_gateway_held_messages"), 60,
                  what="the held message in gateway-dequeue's figures")
-        yield services
+        wait_for(lambda: services.metric("gateway-dequeue", "turnpike_dequeue_run_failures"), 60,
+                 what="a collection that fails")
+        with canary(folder, services, etrn_port):
+            yield services
+
+
+@contextlib.contextmanager
+def canary(folder, services, etrn_port):
+    """As the chart's Deployment runs it, but more often."""
+    (folder / "chirp").write_text("chirp")
+    services.ports["canary/metrics"] = free_port()
+    process = Process([
+        binary("turnpikectl"), "canary", "--submit", f"127.0.0.1:{services.ports['mx']}",
+        "--sender", "canary@elsewhere.example", "--domain", "canary.example",
+        "--odmr", f"127.0.0.1:{services.ports['odmr']}",
+        "--etrn", f"127.0.0.1:{services.ports['mx']}", "--listen", f"127.0.0.1:{etrn_port}",
+        "--password-file", folder / "chirp", "--interval", "1s",
+        "--metrics-listen", f"127.0.0.1:{services.ports['canary/metrics']}"],
+        folder / "canary.log")
+    try:
+        for path in ("atrn", "etrn"):
+            wait_for(lambda path=path: process.running() and services.metric(
+                "canary", "turnpike_canary_probes_total", path=path, result="ok"), 60, interval=0.5,
+                what=f"a message of the canary's by {path}")
+        yield
+    finally:
+        process.terminate()
+
+
+# What Prometheus asks.
+SCRAPED = (*SERVICES, "canary")
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +123,7 @@ def certificate(tmp_path_factory):
 def exported(turnpike):
     """The names of all series, as Prometheus stores them."""
     names = set()
-    for service in SERVICES:
+    for service in SCRAPED:
         for line in turnpike.metrics_text(service).splitlines():
             if line and not line.startswith("#"):
                 names.add(re.match(r"[a-zA-Z0-9_:]+", line).group())
@@ -136,15 +183,15 @@ def prometheus(turnpike, tmp_path_factory):
         "rule_files": [str(RULES)],
         "scrape_configs": [{"job_name": "turnpike", "static_configs": [
             {"targets": [f"127.0.0.1:{turnpike.ports[service + '/metrics']}"],
-             "labels": {"namespace": "mail", "pod": service}} for service in SERVICES]}],
+             "labels": {"namespace": "mail", "pod": service}} for service in SCRAPED]}],
     }))
     process = Process(["prometheus", f"--config.file={folder / 'prometheus.yaml'}",
                        f"--storage.tsdb.path={folder / 'data'}",
                        f"--web.listen-address=127.0.0.1:{port}"], folder / "prometheus.log")
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: len(ask(address, "up == 1")) == len(SERVICES), 60, interval=0.5,
-                 what="five scraped services")
+        wait_for(lambda: len(ask(address, "up == 1")) == len(SCRAPED), 60, interval=0.5,
+                 what="the services and the canary scraped")
         time.sleep(3)  # rates need two samples
         yield address
     finally:

@@ -117,8 +117,10 @@ def test_pl_61_every_service_is_probed_checked_and_given_time(name):
         assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
         assert "lifecycle" not in container  # services.drain_delay does what preStop would
         check = spec["initContainers"][-1]
-        assert check["command"] == [container["command"][0], *container["command"][1:], "--check"]
-        assert check["image"] == container["image"]
+        assert check["command"] == ["/usr/bin/turnpikectl", "config", "check",
+                                    container["command"][-1], "--service", container["name"]]
+        mounted = {mount["name"] for mount in container["volumeMounts"]}
+        assert {mount["name"] for mount in check["volumeMounts"]} == mounted - {"spool"}
         assert spec["terminationGracePeriodSeconds"] > drain
 
 
@@ -384,17 +386,29 @@ def secrets(tmp_path):
     return tmp_path
 
 
-def check(folder, text):
-    """What the check of a pod says: (exit status, standard error)."""
+def check(folder, text, words=("config", "check")):
+    """What a check says, by default that before an upgrade: (exit status, standard error)."""
     path = folder / "turnpike.yaml"
     path.write_text(text.replace(SECRETS, str(folder)))
-    done = subprocess.run([binary("smtp-frontend"), "--config", path, "--check"],
-                          capture_output=True, text=True)
+    done = subprocess.run([binary("turnpikectl"), *words, path], capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
-def test_pl_61_the_services_take_the_document(name, secrets):
-    assert check(secrets, document(name)) == (0, "")
+def test_pl_61_each_pod_takes_the_document_with_its_own_secrets(name, secrets):
+    """What its check is given, and nothing else."""
+    for one in service_workloads(name):
+        pod = one["spec"]["template"]["spec"]
+        seen = {mount["mountPath"].removeprefix(SECRETS + "/")
+                for mount in pod["containers"][0]["volumeMounts"]}
+        folder = secrets / one["metadata"]["name"]
+        folder.mkdir()
+        for path in seen:
+            if (secrets / path).is_dir():
+                (folder / path).symlink_to(secrets / path)
+        words = pod["initContainers"][-1]["command"]
+        service = words[words.index("--service") + 1]
+        said = check(folder, document(name), ("config", "check", "--service", service))
+        assert said == (0, ""), service
 
 
 def test_pl_61_the_check_before_an_upgrade_takes_it(name, secrets):
@@ -406,25 +420,20 @@ def test_pl_61_the_check_before_an_upgrade_takes_it(name, secrets):
         return
     [container] = jobs[0]["spec"]["template"]["spec"]["containers"]
     program, *words, path = container["command"]
-    assert program == "/usr/bin/turnpikectl"
-    config = secrets / "turnpike.yaml"
-    config.write_text(document(name).replace(SECRETS, str(secrets)))
-    assert path == "/etc/turnpike/turnpike.yaml"
-    asked = subprocess.run([binary("turnpikectl"), *words, config], capture_output=True, text=True)
-    assert asked.returncode == 0, asked.stderr
-    config.write_text("gateway: []\n")
-    asked = subprocess.run([binary("turnpikectl"), *words, config], capture_output=True, text=True)
-    assert asked.returncode == 1
-    assert "turnpike.yaml:1:1: gateway: unknown key; did you mean `gateways`?" in asked.stderr
+    assert (program, path) == ("/usr/bin/turnpikectl", "/etc/turnpike/turnpike.yaml")
+    assert check(secrets, document(name), words) == (0, "")
+    status, said = check(secrets, "gateway: []\n", words)
+    assert status == 1
+    assert "turnpike.yaml:1:1: gateway: unknown key; did you mean `gateways`?" in said
 
 
 def test_a_wrong_key_and_a_missing_secret_end_the_check(secrets):
     text = document("production")
     status, said = check(secrets, text.replace("password_file:", "pasword_file:", 1))
-    assert (status, "pasword_file: unknown key" in said) == (2, True)
+    assert (status, "pasword_file: unknown key" in said) == (1, True)
     (secrets / "gateways/harbour").unlink()
     status, said = check(secrets, text)
-    assert status == 2
+    assert status == 1
     assert "gateways/harbour: No such file" in said
 
 

@@ -40,18 +40,22 @@ def test_the_newest_kubernetes_gets_the_same(chart, name):
     assert rendered[0] == rendered[1]
 
 
-@pytest.fixture(scope="module", params=["oldest", "newest"])
-def decoder(request):
-    """decode/main.go with the types of that Kubernetes; built where it is missing."""
+def go_build(folder, name, *words):
+    """Builds a Go program of decode/ into build/tools, where it is missing; its path."""
     go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
-    program = TOP / "build/tools" / f"decode-{request.param}"
+    program = TOP / "build/tools" / name
     built = subprocess.run(
-        [go, "build", f"-modfile={request.param}.mod", "-mod=readonly", "-trimpath",
-         "-buildvcs=false", "-o", program, "."],
-        cwd=pathlib.Path(__file__).parent / "decode", env={**os.environ, "CGO_ENABLED": "0"},
+        [go, "build", *words, "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", program, "."],
+        cwd=pathlib.Path(__file__).parent / folder, env={**os.environ, "CGO_ENABLED": "0"},
         capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     return program
+
+
+@pytest.fixture(scope="module", params=["oldest", "newest"])
+def decoder(request):
+    """decode/main.go with the types of that Kubernetes."""
+    return go_build("decode", f"decode-{request.param}", f"-modfile={request.param}.mod")
 
 
 def test_pl_61_kubernetes_knows_every_kind_and_field(decoder, tmp_path):
@@ -64,6 +68,23 @@ def test_pl_61_kubernetes_knows_every_kind_and_field(decoder, tmp_path):
     read = subprocess.run([decoder, wrong], capture_output=True, text=True)
     assert read.returncode == 1
     assert 'unknown field "spec.template.spec.containers[0].readynessProbe"' in read.stderr
+
+
+def test_pl_61_cert_manager_keda_and_prometheus_know_every_field(tmp_path):
+    """Their own types read what the chart makes for them. Building them takes some minutes, once."""
+    program = go_build("decode/others", "decode-others")
+    renders = [GOLDEN / f"{name}.yaml" for name in VALUE_SETS]
+    read = subprocess.run([program, *renders], capture_output=True, text=True)
+    assert read.returncode == 0, read.stderr
+    kinds = {line.split()[-1] for line in read.stdout.splitlines()}
+    assert kinds == {"Certificate", "Issuer", "ScaledObject", "TriggerAuthentication", "PodMonitor",
+                     "ServiceMonitor", "PrometheusRule"}
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text((GOLDEN / "production.yaml").read_text().replace(
+        "rotationPolicy: Always", "rotationPolicies: Always"))
+    read = subprocess.run([program, wrong], capture_output=True, text=True)
+    assert read.returncode == 1
+    assert 'unknown field "rotationPolicies"' in read.stderr
 
 
 def test_a_kubernetes_that_is_too_old_is_named(chart):

@@ -87,6 +87,8 @@ spool.scaler_listen: [spoolStore]
 spool.lease_duration: [spoolStore, outboundDelivery]
 smtp.threads: [smtpFrontend]
 delivery.threads: [outboundDelivery]
+auth.password_checks_max: [authService]
+auth.password_checks_waiting_max: [authService]
 {{- end }}
 
 {{- define "turnpike.restartChecksum" -}}
@@ -149,9 +151,9 @@ delivery.threads: [outboundDelivery]
 {{/* The container that checks the document and the files that a service reads; of {root, key, service}. */}}
 {{- define "turnpike.checkContainer" -}}
 - name: check-config
-  image: {{ include "turnpike.image" (dict "root" .root "name" .service.name) }}
+  image: {{ include "turnpike.image" (dict "root" .root "name" "turnpikectl") }}
   imagePullPolicy: {{ .root.Values.image.pullPolicy }}
-  command: [/usr/bin/{{ .service.name }}, --config, /etc/turnpike/turnpike.yaml, --check]
+  command: [/usr/bin/turnpikectl, config, check, /etc/turnpike/turnpike.yaml, --service, {{ .service.name }}]
   terminationMessagePolicy: FallbackToLogsOnError
   securityContext:
     {{- include "turnpike.containerSecurity" . | nindent 4 }}

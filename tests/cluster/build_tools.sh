@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the programs of a Kubernetes node from Go modules into build/cluster/bin; nothing more for
-# those that are there. All of them take 15 to 30 minutes of one core and Go 1.26, once.
+# those that are there. All of them take about 20 minutes of one core and Go 1.26, once.
 #
 #   tests/cluster/build_tools.sh               all
 #   tests/cluster/build_tools.sh PROGRAM...    those

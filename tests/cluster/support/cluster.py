@@ -124,18 +124,23 @@ def service_address(name=f"{RELEASE}-smtp"):
     return kubectl("get", "service", name, "--output", "jsonpath={.spec.clusterIP}")
 
 
-def metric(service, name, **labels):
-    """The sum of a metric over a service's ready pods."""
+def metric_of(pod, name, **labels):
+    """The sum of a metric with these labels in one pod."""
+    service = pod["metadata"]["labels"]["app.kubernetes.io/component"]
     total = 0.0
-    for pod in ready(service):
-        url = f"http://{pod['status']['podIP']}:{METRICS[service]}/metrics"
-        with urllib.request.urlopen(url, timeout=10) as page:
-            for line in page.read().decode().splitlines():
-                found = re.fullmatch(rf"{name}(?:{{(.*)}})? (\S+)", line)
-                if found and all(f'{key}="{value}"' in (found.group(1) or "")
-                                 for key, value in labels.items()):
-                    total += float(found.group(2))
+    url = f"http://{pod['status']['podIP']}:{METRICS[service]}/metrics"
+    with urllib.request.urlopen(url, timeout=10) as page:
+        for line in page.read().decode().splitlines():
+            found = re.fullmatch(rf"{name}(?:{{(.*)}})? (\S+)", line)
+            if found and all(f'{key}="{value}"' in (found.group(1) or "")
+                             for key, value in labels.items()):
+                total += float(found.group(2))
     return total
+
+
+def metric(service, name, **labels):
+    """The same over a service's ready pods."""
+    return sum(metric_of(pod, name, **labels) for pod in ready(service))
 
 
 def wait_until(condition, seconds, what):

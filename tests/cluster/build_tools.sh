@@ -96,7 +96,8 @@ build_crds.yaml() {
 prometheus-operator-crd/monitoring.coreos.com_{podmonitors,servicemonitors,prometheusrules}.yaml \
     "$(source_of "github.com/cert-manager/cert-manager@$cert_manager")"/deploy/crds/\
 cert-manager.io_{certificates,issuers,clusterissuers}.yaml \
-    "$(source_of "github.com/kedacore/keda/v2@$keda")"/config/crd/bases/keda.sh_scaledobjects.yaml; do
+    "$(source_of "github.com/kedacore/keda/v2@$keda")"/\
+config/crd/bases/keda.sh_{scaledobjects,triggerauthentications}.yaml; do
     echo ---
     cat "$file"
   done >"$BIN/crds.yaml"

@@ -10,6 +10,10 @@ if [[ -n $(node_pid) ]]; then
   echo "the node is running already (pid $(node_pid)); tests/cluster/node_down.sh ends it" >&2
   exit 1
 fi
+if ((EUID != 0)) || [[ ! -d /sys/fs/cgroup/cpuset ]]; then
+  echo "$0 needs root, and cgroups of version 1" >&2
+  exit 1
+fi
 "$CLUSTER_SOURCE/build_tools.sh"
 "$CLUSTER_SOURCE/pki.sh"
 /usr/bin/python3 -B "$CLUSTER_SOURCE/node_images.py" "$CLUSTER"

@@ -95,6 +95,7 @@ def test_pl_60_the_trial_runs_out_of_its_images(own_folder):
         root = own_folder / service
         Image(own_folder / "archives" / f"{service}.tar").unpack(root)
         # What Kubernetes mounts.
+        (root / "proc").mkdir(exist_ok=True)
         (root / "etc/hosts").write_text("127.0.0.1 localhost\n")
         (root / "etc/resolv.conf").write_text("nameserver 127.0.0.1\n")
         (root / "etc/turnpike/turnpike.yaml").write_text(text)
@@ -107,9 +108,12 @@ def test_pl_60_the_trial_runs_out_of_its_images(own_folder):
     volume = own_folder / "spool-store/var/spool/turnpike"
     volume.mkdir(parents=True)
     os.chown(volume, image.USER, image.GROUP)
+    # With /proc as containers have it, for this process only.
+    prepare = ('mount --rbind /proc "$1/proc" && exec /usr/sbin/chroot --userspec="$2" "$1" '
+               '"/usr/bin/$3" --config /etc/turnpike/turnpike.yaml')
     with Services(own_folder, lambda service: [
-            "/usr/sbin/chroot", f"--userspec={image.USER}:{image.GROUP}", own_folder / service,
-            f"/usr/bin/{service}", "--config", "/etc/turnpike/turnpike.yaml"]) as services:
+            "unshare", "--mount", "sh", "-c", prepare, "sh", own_folder / service,
+            f"{image.USER}:{image.GROUP}", service]) as services:
         assert answer_to_a_stranger(moved["2525"]).startswith("550 5.7.1")
         assert services.stop() == [0] * len(SERVICES)
     assert (volume / "store").is_dir()

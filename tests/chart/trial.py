@@ -85,5 +85,6 @@ def answer_to_a_stranger(port):
     """What RCPT for a domain that is not ours is answered."""
     with Client(int(port)) as client:
         client.ehlo()
-        client.ask("MAIL FROM:<a@client.example>")
+        said = client.ask("MAIL FROM:<a@client.example>")
+        assert said.startswith("250 "), said
         return client.ask("RCPT TO:<b@elsewhere.example>")

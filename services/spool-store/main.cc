@@ -1,4 +1,7 @@
 // spool-store: every message that we have answered 250 for.
+#include <unistd.h>
+
+#include <array>
 #include <memory>
 #include <string>
 #include <utility>
@@ -11,6 +14,11 @@
 #include "services/common/process/service_main.h"
 #include "services/common/rpc/send_batch.h"
 #include "services/common/rpc/server.h"
+#include "services/spool-store/client/stores.h"
+#include "services/spool-store/core/shard_number.h"
+#include "services/spool-store/rpc/mover.h"
+#include "services/spool-store/rpc/shard_peers.h"
+#include "services/spool-store/rpc/shard_service.h"
 #include "services/spool-store/rpc/shared_state_service.h"
 #include "services/spool-store/rpc/slot_desk.h"
 #include "services/spool-store/rpc/spool_service.h"
@@ -26,39 +34,75 @@ void AnswerTogether(absl::FunctionRef<void()> answer) {
   answer();
 }
 
+// grpc.health.v1's name for taking new messages alone: what is leased is settled, and due mail
+// handed out, while the disk is full.
+constexpr char kEnqueueHealth[] = "turnpike.spool.v1.Enqueue";
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "";
+  return name.data();
+}
+
+RocksStore::Limits LimitsOf(const config::v1::Spool& spool) {
+  return {.free_bytes_min = spool.free_bytes_min(),
+          .lease_duration = absl::Seconds(spool.lease_duration().seconds()),
+          .leases_per_queue_max = spool.leases_per_queue_max()};
+}
+
 class SpoolStore : public process::Service {
  public:
   static absl::StatusOr<std::unique_ptr<process::Service>> Create(
       const process::Environment& environment) {
     const config::v1::Config& config = *environment.config;
     const config::v1::Spool& spool = config.spool();
+    TURNPIKE_ASSIGN_OR_RETURN(const uint32_t shard,
+                              FindShardNumber(environment.shard, spool.shards_size(), HostName()));
     auto metrics = std::make_unique<Metrics>(environment.registry);
-    TURNPIKE_ASSIGN_OR_RETURN(
-        std::unique_ptr<RocksStore> store,
-        RocksStore::Open({.directory = spool.directory(),
-                          .free_bytes_min = spool.free_bytes_min(),
-                          .lease_duration = absl::Seconds(spool.lease_duration().seconds()),
-                          .leases_per_queue_max = spool.leases_per_queue_max(),
-                          .shared_entries_max = spool.shared_entries_max(),
-                          .around_answers = AnswerTogether},
-                         base::Clock::System(), *metrics));
-    auto service = std::make_unique<SpoolStore>(std::move(metrics), std::move(store));
+    const RocksStore::Limits limits = LimitsOf(spool);
+    TURNPIKE_ASSIGN_OR_RETURN(std::unique_ptr<RocksStore> store,
+                              RocksStore::Open({.directory = spool.directory(),
+                                                .shard = shard,
+                                                .free_bytes_min = limits.free_bytes_min,
+                                                .lease_duration = limits.lease_duration,
+                                                .leases_per_queue_max = limits.leases_per_queue_max,
+                                                .shared_entries_max = spool.shared_entries_max(),
+                                                .around_answers = AnswerTogether},
+                                               base::Clock::System(), *metrics));
+    Stores shards;
+    if (spool.shards_size() > 1) shards = ConnectToStores(config, environment.security);
+    auto service = std::make_unique<SpoolStore>(std::move(metrics), std::move(store),
+                                                ShardPeers(shard, shards));
     TURNPIKE_ASSIGN_OR_RETURN(
         service->server_,
-        rpc::Server::Start({.listen = config.services().spool_store().listen(),
-                            .reflection = config.services().reflection(),
-                            .security = environment.security},
-                           {&service->spool_service_, &service->shared_state_service_}));
+        rpc::Server::Start(
+            {.listen = config.services().spool_store().listen(),
+             .reflection = config.services().reflection(),
+             .security = environment.security},
+            {&service->spool_service_, &service->shared_state_service_, &service->shard_service_}));
+    service->store_->WatchAccepting([server = service->server_.get()](bool accepting) {
+      server->SetServing(kEnqueueHealth, accepting);
+    });
     return service;
   }
 
-  SpoolStore(std::unique_ptr<Metrics> metrics, std::unique_ptr<RocksStore> store)
+  SpoolStore(std::unique_ptr<Metrics> metrics, std::unique_ptr<RocksStore> store, ShardPeers peers)
       : metrics_(std::move(metrics)),
         store_(std::move(store)),
         slots_(base::Clock::System(), *metrics_->slots_held, *metrics_->slots_waiting),
-        spool_service_(*store_),
-        shared_state_service_(store_->shared_state(), slots_) {}
+        mover_(store_->shard(), std::move(peers), Mover::Options()),
+        spool_service_(
+            *store_,
+            [this](const v1::ReleaseQueueRequest& request, absl::AnyInvocable<void()> done) {
+              mover_.AfterRelease(request, std::move(done));
+            }),
+        shared_state_service_(store_->shared_state(), slots_),
+        shard_service_(*store_, mover_) {}
 
+  absl::Status Reconfigure(const std::shared_ptr<const config::v1::Config>& config) override {
+    store_->SetLimits(LimitsOf(config->spool()));
+    return absl::OkStatus();
+  }
   bool IsReady() const override { return store_->IsHealthy(); }
   std::string grpc_address() const override { return server_->address(); }
 
@@ -66,9 +110,13 @@ class SpoolStore : public process::Service {
   // when the next process serves.
   void Drain(absl::Time deadline) override {
     server_->SetServing(false);
+    store_->WatchAccepting(nullptr);
+    server_->SetServing(kEnqueueHealth, false);
+    mover_.Stop();
     store_->Drain();
     spool_service_.Drain();
     shared_state_service_.Drain();
+    shard_service_.Drain();
     server_->Shutdown(deadline);
     store_->WaitIdle();  // none of its threads is in a call when the server goes
   }
@@ -78,8 +126,10 @@ class SpoolStore : public process::Service {
   const std::unique_ptr<Metrics> metrics_;
   const std::unique_ptr<RocksStore> store_;
   SlotDesk slots_;
+  Mover mover_;
   SpoolService spool_service_;
   SharedStateService shared_state_service_;
+  ShardService shard_service_;
   std::unique_ptr<rpc::Server> server_;
 };
 

@@ -111,6 +111,32 @@ v1::DeliveryState Queue::StateAt(const Position& position) const {
   return v1::DELIVERY_STATE_UNSPECIFIED;
 }
 
+std::optional<int64_t> Queue::OldestDueSecond() {
+  std::optional<int64_t> oldest;
+  const auto take = [&oldest](int64_t second) {
+    oldest = std::min(oldest.value_or(second), second);
+  };
+  const int64_t release_second = record_.last_release_ms() / 1000;
+  if (released_ > 0) take(release_second);
+  if (ready_ > 0) {
+    const Feed::Entry* head = ready_feed_.head();
+    if (head != nullptr) {
+      take(head->second.received_second);
+    } else if (const std::optional<int64_t> arrival = oldest_second(); arrival.has_value()) {
+      take(*arrival);
+    }
+  }
+  if (deferred_.due() > 0) {
+    const Feed::Entry* head = deferred_feed_.head();
+    if (head == nullptr || IsReleased(head->first)) {
+      take(release_second > 0 ? release_second : oldest_second().value_or(0));
+    } else {
+      take(head->first.due_second);
+    }
+  }
+  return oldest;
+}
+
 Queue::NextDue Queue::PeekDue() {
   struct Source {
     Section section;

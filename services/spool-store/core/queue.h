@@ -15,6 +15,14 @@
 
 namespace turnpike::spool {
 
+// Figures of one queue, or of all.
+struct Totals {
+  int64_t deliveries = 0;  // in any state
+  int64_t bytes = 0;       // content of all of them
+  int64_t due = 0;
+  int64_t leased = 0;
+};
+
 // A delivery is free or leased. Its position says what it is when it is free; releases change that
 // for all of them at once, without touching any.
 //
@@ -85,6 +93,15 @@ class Queue {
   bool empty() const {
     return held() == 0 && ready() == 0 && deferred() == 0 && parked_ == 0 && leased_ == 0;
   }
+  Totals totals() const {
+    return {.deliveries = held() + ready() + deferred() + parked_ + leased_,
+            .bytes = bytes_,
+            .due = ready(),
+            .leased = leased_};
+  }
+  // Since when the longest-waiting of the deliveries that are due is due; unset when none is. By
+  // the heads of the sections: what an operator has made due counts from its arrival.
+  std::optional<int64_t> OldestDueSecond();
   // Arrival of the oldest delivery, rounded down to the minute.
   std::optional<int64_t> oldest_second() const {
     if (arrivals_.empty()) return std::nullopt;
@@ -101,6 +118,7 @@ class Queue {
   // Of the scheduler: whether the queue is in its ring, and where it waits for its next due time.
   bool in_ring = false;
   std::optional<int64_t> timer_second;
+  Totals counted;  // this queue's part of the totals
 
  private:
   void Count(const Position& position, int64_t sign);

@@ -17,7 +17,17 @@ Queue* Schedule::Find(absl::string_view queue_key) {
   return found == queues_.end() ? nullptr : found->second.get();
 }
 
+void Schedule::Recount(Queue& queue) {
+  const Totals now = queue.totals();
+  totals_.deliveries += now.deliveries - queue.counted.deliveries;
+  totals_.bytes += now.bytes - queue.counted.bytes;
+  totals_.due += now.due - queue.counted.due;
+  totals_.leased += now.leased - queue.counted.leased;
+  queue.counted = now;
+}
+
 void Schedule::Reconsider(Queue& queue) {
+  Recount(queue);
   if (!queue.in_ring && queue.ready() > 0) {
     queue.in_ring = true;
     ring_.push_back(&queue);
@@ -32,6 +42,7 @@ void Schedule::Reconsider(Queue& queue) {
 
 // Queues in the ring are dropped when their turn comes.
 void Schedule::DropIfEmpty(Queue& queue) {
+  Recount(queue);
   if (queue.in_ring || queue.has_record() || !queue.empty()) return;
   for (Section section : {Section::kHeld, Section::kReady, Section::kDeferred}) {
     if (queue.feed(section).is_refilling()) return;

@@ -80,17 +80,21 @@ class Schedule {
                  bool reached_end);
 
   bool has_due_work() const { return !ring_.empty(); }
+  // Of all queues; exact.
+  const Totals& totals() const { return totals_; }
 
  private:
   // Whoever has changed a queue calls this.
   void Reconsider(Queue& queue);
   void DropIfEmpty(Queue& queue);
+  void Recount(Queue& queue);
 
   LeaseTable leases_;
   absl::btree_map<std::string, std::unique_ptr<Queue>> queues_;
   std::list<Queue*> ring_;
   absl::btree_set<std::pair<int64_t, Queue*>> timers_;
   int64_t now_second_ = 0;
+  Totals totals_;
 };
 
 }  // namespace turnpike::spool

@@ -161,7 +161,18 @@ grpc::ServerUnaryReactor* SpoolService::ReleaseQueue(grpc::CallbackServerContext
                                                      const v1::ReleaseQueueRequest* request,
                                                      v1::ReleaseQueueResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  store_.ReleaseQueue(*request, UnaryAnswer(reactor, response));
+  auto answer = UnaryAnswer(reactor, response);
+  if (!after_release_) {
+    store_.ReleaseQueue(*request, std::move(answer));
+    return reactor;
+  }
+  store_.ReleaseQueue(*request, [this, request, answer = std::move(answer)](
+                                    absl::StatusOr<v1::ReleaseQueueResponse> result) mutable {
+    if (!result.ok()) return answer(std::move(result));
+    after_release_(*request, [answer = std::move(answer), result = std::move(result)]() mutable {
+      answer(std::move(result));
+    });
+  });
   return reactor;
 }
 

@@ -2,6 +2,10 @@
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_RPC_SPOOL_SERVICE_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_RPC_SPOOL_SERVICE_H_
 
+#include <functional>
+#include <utility>
+
+#include "absl/functional/any_invocable.h"
 #include "protos/turnpike/spool/v1/spool.grpc.pb.h"
 #include "services/spool-store/core/store.h"
 #include "services/spool-store/rpc/drainable.h"
@@ -11,8 +15,14 @@ namespace turnpike::spool {
 // Thread-safe.
 class SpoolService : public v1::SpoolService::CallbackService {
  public:
-  // `store` must outlive the service's calls.
-  explicit SpoolService(Store& store) : store_(store) {}
+  // Called when a queue was released here, before that is answered; calls its argument when the
+  // answer may go out.
+  using AfterRelease =
+      std::function<void(const v1::ReleaseQueueRequest&, absl::AnyInvocable<void()>)>;
+
+  // `store` must outlive the service's calls. `after_release` may be empty.
+  explicit SpoolService(Store& store, AfterRelease after_release = nullptr)
+      : store_(store), after_release_(std::move(after_release)) {}
 
   // Ends all streams: what is in progress is answered, then UNAVAILABLE; those that read content
   // are cancelled, since their clients may be slow. Later ones end at once.
@@ -47,6 +57,7 @@ class SpoolService : public v1::SpoolService::CallbackService {
 
  private:
   Store& store_;
+  const AfterRelease after_release_;
   DrainList drain_list_;
 };
 

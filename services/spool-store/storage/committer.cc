@@ -10,7 +10,6 @@
 namespace turnpike::spool {
 namespace {
 
-constexpr absl::string_view kReservedKey = "reserved_delivery_ids";
 constexpr uint64_t kReserveBlock = 1 << 20;
 
 // Bounds how long a batch takes, and the memory of its copy.
@@ -51,7 +50,7 @@ absl::StatusOr<std::string> CommitContext::Get(rocksdb::ColumnFamilyHandle* fami
 uint64_t CommitContext::NextDeliveryId() {
   if (last_id_ >= reserved_) {
     reserved_ = last_id_ + kReserveBlock;
-    batch_.Put(database_.meta(), ToSlice(kReservedKey), absl::StrCat(reserved_));
+    batch_.Put(database_.meta(), ToSlice(kReservedIdsKey), absl::StrCat(reserved_));
   }
   return ++last_id_;
 }
@@ -76,13 +75,16 @@ void Committer::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-absl::Status Committer::Init() {
+absl::Status Committer::Init(uint64_t ids_above) {
   std::string value;
-  const absl::Status status = database_.Get(database_.meta(), kReservedKey, &value);
-  if (absl::IsNotFound(status)) return absl::OkStatus();
-  TURNPIKE_RETURN_IF_ERROR(status);
-  if (!absl::SimpleAtoi(value, &context_.last_id_)) {
-    return absl::DataLossError("the mark of used delivery ids is no number");
+  const absl::Status status = database_.Get(database_.meta(), kReservedIdsKey, &value);
+  if (absl::IsNotFound(status)) {
+    context_.last_id_ = ids_above;
+  } else {
+    TURNPIKE_RETURN_IF_ERROR(status);
+    if (!absl::SimpleAtoi(value, &context_.last_id_)) {
+      return absl::DataLossError("the mark of used delivery ids is no number");
+    }
   }
   context_.reserved_ = context_.last_id_;  // the rest of the last block is given up
   return absl::OkStatus();

@@ -22,6 +22,9 @@
 
 namespace turnpike::spool {
 
+// In the default column family: the largest delivery id that may be in use.
+inline constexpr absl::string_view kReservedIdsKey = "reserved_delivery_ids";
+
 // What an operation writes with. Reads see what earlier operations of the same batch have written
 // through here.
 //
@@ -87,8 +90,8 @@ class Committer {
   Committer(Database& database, Hooks hooks);
   ~Committer() { Stop(); }
 
-  // Reads where ids stand. Before Start.
-  absl::Status Init();
+  // Reads where ids stand; in a new folder they begin above `ids_above`. Before Start.
+  absl::Status Init(uint64_t ids_above = 0);
   void Start();
 
   // Writes everything that was submitted, then ends the thread. What is submitted later is neither

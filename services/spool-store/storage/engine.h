@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
@@ -30,7 +29,8 @@ struct Engine {
 
   Engine(Database& database, const base::Clock& clock, Metrics& metrics, const Options& options,
          uint64_t boot, Committer::Hooks hooks)
-      : options(options),
+      : lease_duration_ms(absl::ToInt64Milliseconds(options.lease_duration)),
+        leases_per_queue_max(options.leases_per_queue_max),
         database(database),
         clock(clock),
         metrics(metrics),
@@ -38,15 +38,25 @@ struct Engine {
         pool(options.pool_threads),
         committer(database, WithLock(std::move(hooks))) {}
 
-  const Options options;
+  // May change while the store runs.
+  std::atomic<int64_t> lease_duration_ms;
+  std::atomic<int64_t> leases_per_queue_max;
+
   Database& database;
   const base::Clock& clock;
   Metrics& metrics;
   absl::Mutex mu;
   Schedule schedule ABSL_GUARDED_BY(mu);
   std::atomic<bool> accepting = true;  // new messages; false: the disk is nearly full
-  std::atomic<bool> draining = false;  // no new leases
-  std::function<void()> wake;          // looks for consumers that can be given work; any thread
+  std::atomic<bool> draining = false;  // the process ends: no new leases
+  // The shard is being emptied (PL-27): no new messages. Changed on the committer's thread only.
+  std::atomic<bool> emptying = false;
+  // Deliveries that are noted to be on their way to another shard. Likewise.
+  std::atomic<int64_t> noted_moves = 0;
+  // No new leases, since moving goes before delivering. Off while nothing can be moved.
+  std::atomic<bool> holding_back = false;
+  // Since when the longest-waiting due delivery is due, when it was last measured; 0: none was.
+  std::atomic<int64_t> oldest_due_second = 0;
   WorkerPool pool;
   Committer committer;
 

@@ -9,14 +9,10 @@
 
 namespace turnpike::spool {
 
-std::shared_ptr<Store::Upload> MakeUpload(Engine& engine);
-
-// `upload` must be of MakeUpload, or null.
+// `upload` must be of MakeUpload, or null. A message that is known already is STORED, whatever else
+// would refuse it now.
 void SubmitEnqueue(Engine& engine, v1::NewMessage message,
                    const std::shared_ptr<Store::Upload>& upload, Store::EnqueueDone done);
-
-// Deletes pieces of messages that were not committed when the store ended last.
-absl::Status DropAbandonedUploads(Database& database);
 
 }  // namespace turnpike::spool
 

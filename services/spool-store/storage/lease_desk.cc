@@ -136,14 +136,15 @@ absl::StatusOr<std::unique_ptr<Store::Consumer>> LeaseDesk::Open(
   worker->sink = std::move(sink);
   absl::Duration duration = absl::Seconds(open.lease_duration().seconds()) +
                             absl::Nanoseconds(open.lease_duration().nanos());
-  if (duration == absl::ZeroDuration()) duration = engine_.options.lease_duration;
+  if (duration == absl::ZeroDuration())
+    duration = absl::Milliseconds(engine_.lease_duration_ms.load());
   if (duration < kLeaseDurationMin || duration > kLeaseDurationMax) {
     return absl::InvalidArgumentError("lease_duration must be 10s to 1h");
   }
   if (open.has_due()) {
     const int32_t limit = open.due().deliveries_per_queue_max();
     if (limit < 0) return absl::InvalidArgumentError("deliveries_per_queue_max is negative");
-    worker->queue_count_max = limit > 0 ? limit : engine_.options.leases_per_queue_max;
+    worker->queue_count_max = limit > 0 ? limit : engine_.leases_per_queue_max.load();
     if (absl::Status status = worker->Pause(open.due().paused()); !status.ok()) return status;
   } else if (open.has_queue()) {
     const v1::QueueScope& scope = open.queue();
@@ -309,13 +310,14 @@ bool LeaseDesk::RunOnce(Worker& worker) {
   std::string refill_queue;
   uint64_t offers = 0;
   int64_t count = 0;
+  const bool holding_back = engine_.holding_back;
 
   // Which ones.
   {
     absl::MutexLock lock(&engine_.mu);
     if (worker.is_closed || engine_.draining) return false;
     count = std::min(worker.credit, kBatchMax);
-    if (count <= 0) return false;
+    if (count <= 0 || (holding_back && !worker.is_dequeue)) return false;
     if (worker.is_dequeue) {
       const Queue* queue = engine_.schedule.Find(worker.walk->queue_key());
       if (queue != nullptr) offers = queue->offers();
@@ -341,7 +343,8 @@ bool LeaseDesk::RunOnce(Worker& worker) {
       count = std::min(count, worker.deliveries_max - worker.handed_out);
     }
     int64_t bytes = 0;
-    while (static_cast<int64_t>(taken.size()) < count && bytes < kBatchBytesMax) {
+    // What is on its way to another shard is handed out there.
+    while (!holding_back && static_cast<int64_t>(taken.size()) < count && bytes < kBatchBytesMax) {
       if (worker.found.empty()) {
         worker.found = worker.walk->Next(static_cast<size_t>(kBatchMax));
         std::reverse(worker.found.begin(), worker.found.end());

@@ -16,8 +16,6 @@ namespace {
 // How old an id may be and still be repeated; and as much again for clocks that differ.
 constexpr absl::Duration kRepeatTime = absl::Hours(2);
 
-std::string OpenCountKey(absl::string_view message_id) { return absl::StrCat(message_id, "n"); }
-
 std::string IndexValue(const DeliveryFacts& facts) {
   records::IndexRecord record;
   record.set_content_bytes(facts.content_bytes);
@@ -49,6 +47,8 @@ bool HasOtherDeliveries(CommitContext& context, const records::DeliveryRecord& r
 }
 
 }  // namespace
+
+std::string OpenCountKey(absl::string_view message_id) { return absl::StrCat(message_id, "n"); }
 
 std::string ChunkKey(absl::string_view message_id, uint64_t upload, uint32_t chunk) {
   std::string key(message_id);
@@ -147,6 +147,14 @@ void PreparedMessage::Apply(Schedule& schedule, Metrics& metrics) const {
     schedule.Add(queue, delivery.position, delivery.facts);
     metrics.enqueued[Metrics::KindIndex(queue.kind())]->Increment();
   }
+}
+
+void BuildNew(CommitContext& context, absl::string_view queue_key, const Position& position,
+              const records::DeliveryRecord& record) {
+  Database& database = context.database();
+  rocksdb::WriteBatch& batch = context.batch();
+  batch.Put(database.delivery(), DeliveryKey(position.delivery_id), record.SerializeAsString());
+  batch.Put(database.index(), IndexKey(queue_key, position), IndexValue(FactsOf(record)));
 }
 
 void BuildRemoval(CommitContext& context, absl::string_view queue_key, const Position& position,

@@ -61,6 +61,14 @@ class PreparedMessage {
   std::vector<Delivery> deliveries_;
 };
 
+// Where the number of a message's open deliveries is kept, in the family `message`, unless it had
+// one only.
+std::string OpenCountKey(absl::string_view message_id);
+
+// Writes a delivery that was not there.
+void BuildNew(CommitContext& context, absl::string_view queue_key, const Position& position,
+              const records::DeliveryRecord& record);
+
 // Deletes a delivery that is done; and its message with the last one, whose id is remembered for as
 // long as it may be repeated.
 void BuildRemoval(CommitContext& context, absl::string_view queue_key, const Position& position,

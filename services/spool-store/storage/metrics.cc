@@ -56,7 +56,11 @@ Metrics::Metrics(std::shared_ptr<prometheus::Registry> registry) : registry_(std
       "outcome", {"delivered", "bounced", "deleted"}, completed);
   AddEach<prometheus::Counter, kRefusals>(
       CounterFamily(r, "turnpike_spool_refused_total", "Messages that were not stored, by why."),
-      "reason", {"full", "invalid", "failed"}, refused);
+      "reason", {"full", "invalid", "failed", "draining"}, refused);
+  AddEach<prometheus::Counter, kDirections>(
+      CounterFamily(r, "turnpike_spool_moved_total",
+                    "Deliveries moved between shards, while one is drained."),
+      "direction", {"out", "in"}, moved);
   repeated = &CounterFamily(r, "turnpike_spool_repeated_total",
                             "Messages that came again and were there already.")
                   .Add({});
@@ -87,6 +91,9 @@ Metrics::Metrics(std::shared_ptr<prometheus::Registry> registry) : registry_(std
   queues = &GaugeFamily(r, "turnpike_spool_queues", "Queues that are known.").Add({});
   accepting =
       &GaugeFamily(r, "turnpike_spool_accepting", "1 while new messages are taken.").Add({});
+  draining = &GaugeFamily(r, "turnpike_spool_draining",
+                          "1 while the shard's mail is moved to the other shards.")
+                  .Add({});
   used_bytes = &GaugeFamily(r, "turnpike_spool_used_bytes", "Size of the spool's files.").Add({});
   free_bytes =
       &GaugeFamily(r, "turnpike_spool_filesystem_free_bytes", "Free space where the spool is.")

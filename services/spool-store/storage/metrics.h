@@ -24,7 +24,8 @@ struct Metrics {
 
   enum Outcome { kDelivered, kBounced, kDeleted, kOutcomes };
   enum State { kReady, kLeased, kDeferred, kHeld, kParked, kStates };
-  enum Refusal { kFull, kInvalid, kFailed, kRefusals };
+  enum Refusal { kFull, kInvalid, kFailed, kEmptying, kRefusals };
+  enum Direction { kOut, kIn, kDirections };
   enum Worker { kDelivery, kDequeue, kWorkers };
   template <typename T, size_t n>
   using PerKind = std::array<std::array<T*, n>, 2>;
@@ -34,6 +35,7 @@ struct Metrics {
   std::array<prometheus::Counter*, kRefusals> refused;
   prometheus::Counter* repeated;
   std::array<prometheus::Counter*, kWorkers> leases_expired;
+  std::array<prometheus::Counter*, kDirections> moved;
   prometheus::Counter* integrity_errors;
   prometheus::Histogram* commit_duration;
   prometheus::Histogram* commit_operations;
@@ -45,6 +47,7 @@ struct Metrics {
   std::array<prometheus::Gauge*, kWorkers> oldest_lease;
   prometheus::Gauge* queues;
   prometheus::Gauge* accepting;
+  prometheus::Gauge* draining;
   prometheus::Gauge* used_bytes;
   prometheus::Gauge* free_bytes;
   prometheus::Gauge* pending_compaction_bytes;

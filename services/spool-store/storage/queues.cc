@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -201,6 +202,7 @@ void MeasureQueues(Engine& engine) {
     int64_t oldest = std::numeric_limits<int64_t>::max();
   };
   std::array<Sum, 2> sums;
+  std::optional<int64_t> oldest_due;
   int64_t count = 0;
   std::string last;
   for (bool more = true; more;) {
@@ -208,7 +210,10 @@ void MeasureQueues(Engine& engine) {
     const auto& queues = engine.schedule.queues();
     auto it = last.empty() ? queues.begin() : queues.upper_bound(last);
     for (int i = 0; i < kQueuesPerTurn && it != queues.end(); ++i, ++it) {
-      const Queue& queue = *it->second;
+      Queue& queue = *it->second;
+      if (const auto due = queue.OldestDueSecond(); due.has_value()) {
+        oldest_due = std::min(oldest_due.value_or(*due), *due);
+      }
       Sum& sum = sums[Metrics::KindIndex(queue.kind())];
       sum.states[Metrics::kReady] += queue.ready();
       sum.states[Metrics::kLeased] += queue.leased();
@@ -232,6 +237,7 @@ void MeasureQueues(Engine& engine) {
     engine.metrics.oldest_delivery[kind]->Set(any ? static_cast<double>(sum.oldest) : 0);
   }
   engine.metrics.queues->Set(static_cast<double>(count));
+  engine.oldest_due_second = oldest_due.value_or(0);
 }
 
 }  // namespace turnpike::spool

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/observe/log.h"
+#include "services/spool-store/client/shard_id.h"
 #include "services/spool-store/storage/browse.h"
 #include "services/spool-store/storage/change.h"
 #include "services/spool-store/storage/delivery_reader.h"
@@ -18,6 +19,7 @@
 #include "services/spool-store/storage/lease_desk.h"
 #include "services/spool-store/storage/queues.h"
 #include "services/spool-store/storage/settle.h"
+#include "services/spool-store/storage/upload.h"
 
 namespace turnpike::spool {
 namespace {
@@ -47,8 +49,9 @@ absl::StatusOr<uint64_t> CountBoot(Database& database) {
 class RocksStoreImpl : public RocksStore {
  public:
   RocksStoreImpl(const Options& options, std::unique_ptr<Database> database,
-                 const base::Clock& clock, Metrics& metrics, uint64_t boot)
+                 const base::Clock& clock, Metrics& metrics, uint64_t boot, Identity identity)
       : options_(options),
+        free_bytes_min_(options.free_bytes_min),
         database_(std::move(database)),
         engine_(*database_, clock, metrics,
                 {.lease_duration = options.lease_duration,
@@ -56,7 +59,8 @@ class RocksStoreImpl : public RocksStore {
                 boot, MakeHooks()),
         desk_(engine_),
         settler_(engine_),
-        shared_state_(engine_, boot, options.shared_entries_max) {}
+        shared_state_(engine_, boot, options.shared_entries_max),
+        shard_(engine_, std::move(identity)) {}
 
   ~RocksStoreImpl() override {
     engine_.draining = true;
@@ -72,8 +76,9 @@ class RocksStoreImpl : public RocksStore {
 
   absl::Status Start() {
     TURNPIKE_RETURN_IF_ERROR(DropAbandonedUploads(*database_));
-    TURNPIKE_RETURN_IF_ERROR(engine_.committer.Init());
+    TURNPIKE_RETURN_IF_ERROR(engine_.committer.Init(FirstIdOf(options_.shard)));
     TURNPIKE_RETURN_IF_ERROR(LoadQueues(engine_));
+    TURNPIKE_RETURN_IF_ERROR(shard_.Load());
     TURNPIKE_RETURN_IF_ERROR(shared_state_.Load());
     CheckSpace();
     Measure();
@@ -132,6 +137,21 @@ class RocksStoreImpl : public RocksStore {
   }
   bool IsHealthy() const override { return is_healthy_; }
   SharedStateStore& shared_state() override { return shared_state_; }
+  ShardStore& shard() override { return shard_; }
+  bool IsAccepting() const override {
+    return is_healthy_ && engine_.accepting && !engine_.emptying;
+  }
+  void WatchAccepting(std::function<void(bool)> changed) override {
+    absl::MutexLock lock(&watch_mu_);
+    accepting_changed_ = std::move(changed);
+    was_accepting_ = IsAccepting();
+    if (accepting_changed_) accepting_changed_(was_accepting_);
+  }
+  void SetLimits(const Limits& limits) override {
+    free_bytes_min_ = limits.free_bytes_min;
+    engine_.lease_duration_ms = absl::ToInt64Milliseconds(limits.lease_duration);
+    engine_.leases_per_queue_max = limits.leases_per_queue_max;
+  }
 
   void TickForTest() override {
     desk_.Tick(engine_.clock.Now());
@@ -186,17 +206,26 @@ class RocksStoreImpl : public RocksStore {
     struct statvfs facts;
     if (statvfs(options_.directory.c_str(), &facts) != 0) return;
     const uint64_t free_bytes = uint64_t{facts.f_bavail} * facts.f_frsize;
-    const bool accepting = free_bytes >= options_.free_bytes_min;
+    const uint64_t free_bytes_min = free_bytes_min_;
+    const bool accepting = free_bytes >= free_bytes_min;
     if (engine_.accepting.exchange(accepting) != accepting) {
       if (accepting) {
         TURNPIKE_LOG(kInfo, "spool takes mail again", {{"free_bytes", free_bytes}});
       } else {
         TURNPIKE_LOG(kError, "spool's disk is nearly full: new mail is refused",
-                     {{"free_bytes", free_bytes}, {"free_bytes_min", options_.free_bytes_min}});
+                     {{"free_bytes", free_bytes}, {"free_bytes_min", free_bytes_min}});
       }
     }
     engine_.metrics.free_bytes->Set(static_cast<double>(free_bytes));
-    engine_.metrics.accepting->Set(accepting && is_healthy_ ? 1 : 0);
+    engine_.metrics.accepting->Set(IsAccepting() ? 1 : 0);
+    TellAccepting();
+  }
+
+  void TellAccepting() {
+    absl::MutexLock lock(&watch_mu_);
+    if (!accepting_changed_ || was_accepting_ == IsAccepting()) return;
+    was_accepting_ = !was_accepting_;
+    accepting_changed_(was_accepting_);
   }
 
   void Measure() {
@@ -216,12 +245,17 @@ class RocksStoreImpl : public RocksStore {
   }
 
   const Options options_;
+  std::atomic<uint64_t> free_bytes_min_;
   const std::unique_ptr<Database> database_;
   std::atomic<bool> is_healthy_ = true;
   Engine engine_;
   LeaseDesk desk_;
   Settler settler_;
   SharedStateStore shared_state_;
+  ShardStore shard_;
+  absl::Mutex watch_mu_;
+  std::function<void(bool)> accepting_changed_ ABSL_GUARDED_BY(watch_mu_);
+  bool was_accepting_ ABSL_GUARDED_BY(watch_mu_) = true;
   absl::Mutex ticker_mu_;
   bool stopping_ ABSL_GUARDED_BY(ticker_mu_) = false;
   std::thread ticker_;
@@ -236,8 +270,11 @@ absl::StatusOr<std::unique_ptr<RocksStore>> RocksStore::Open(const Options& opti
                             Database::Open({.directory = options.directory,
                                             .write_buffer_bytes = options.write_buffer_bytes,
                                             .env = options.env_for_test}));
+  TURNPIKE_ASSIGN_OR_RETURN(Identity identity,
+                            ClaimIdentity(*database, options.shard, options.directory));
   TURNPIKE_ASSIGN_OR_RETURN(const uint64_t boot, CountBoot(*database));
-  auto store = std::make_unique<RocksStoreImpl>(options, std::move(database), clock, metrics, boot);
+  auto store = std::make_unique<RocksStoreImpl>(options, std::move(database), clock, metrics, boot,
+                                                std::move(identity));
   TURNPIKE_RETURN_IF_ERROR(store->Start());
   return store;
 }

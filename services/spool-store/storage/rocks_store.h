@@ -13,6 +13,7 @@
 #include "services/common/base/clock.h"
 #include "services/spool-store/core/store.h"
 #include "services/spool-store/storage/metrics.h"
+#include "services/spool-store/storage/shard_store.h"
 #include "services/spool-store/storage/shared_state_store.h"
 
 namespace rocksdb {
@@ -26,6 +27,7 @@ class RocksStore : public Store {
  public:
   struct Options {
     std::string directory;
+    uint32_t shard = 0;                   // the folder's, for good
     uint64_t free_bytes_min = 256 << 20;  // below it, new messages are refused
     absl::Duration lease_duration = absl::Minutes(5);
     int64_t leases_per_queue_max = 1000;
@@ -40,7 +42,15 @@ class RocksStore : public Store {
     rocksdb::Env* env_for_test = nullptr;  // the files; must outlive the store
   };
 
-  // Errors are those of Database::Open. `clock` and `metrics` must outlive the store.
+  // What may change while the store runs. Fields are those of Options.
+  struct Limits {
+    uint64_t free_bytes_min = 256 << 20;
+    absl::Duration lease_duration = absl::Minutes(5);
+    int64_t leases_per_queue_max = 1000;
+  };
+
+  // Errors are those of Database::Open and ClaimIdentity. `clock` and `metrics` must outlive the
+  // store.
   static absl::StatusOr<std::unique_ptr<RocksStore>> Open(const Options& options,
                                                           const base::Clock& clock,
                                                           Metrics& metrics);
@@ -52,6 +62,15 @@ class RocksStore : public Store {
   // Whether writes work.
   virtual bool IsHealthy() const = 0;
   virtual SharedStateStore& shared_state() = 0;
+  virtual ShardStore& shard() = 0;
+  // Whether new messages are taken: writes work, the disk has room, and the shard is not being
+  // emptied.
+  virtual bool IsAccepting() const = 0;
+  // Calls `changed` with that now, and whenever it has changed, within a second and on one thread;
+  // until it is called again. Empty: nobody is told any more.
+  virtual void WatchAccepting(std::function<void(bool accepting)> changed) = 0;
+  // For leases and streams that begin later, and the space that is looked at next.
+  virtual void SetLimits(const Limits& limits) = 0;
 
   // What happens by itself when time passes, now.
   virtual void TickForTest() = 0;

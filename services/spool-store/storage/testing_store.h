@@ -78,6 +78,7 @@ class StoreTest : public testing::Test {
   void Open() {
     metrics_ = std::make_unique<Metrics>(std::make_shared<prometheus::Registry>());
     auto store = RocksStore::Open({.directory = directory_.path() + "/spool",
+                                   .shard = shard_,
                                    .free_bytes_min = free_bytes_min_,
                                    .tick = absl::ZeroDuration()},
                                   clock_, *metrics_);
@@ -242,6 +243,7 @@ class StoreTest : public testing::Test {
   void Settled() { Release("nobody.example"); }
 
   TemporaryDirectory directory_;
+  uint32_t shard_ = 0;
   uint64_t free_bytes_min_ = 0;
   base::ManualClock clock_{absl::FromUnixSeconds(1'800'000'000)};
   std::unique_ptr<Metrics> metrics_;

@@ -63,7 +63,8 @@ Metrics::Metrics(Registry& registry) {
                                   "Connections that are open for delivery.");
   auto& connections_total =
       CounterFamily(registry, "turnpike_delivery_connections_total",
-                    "Connections opened, used again for a further message, and failed.");
+                    "Connections opened, used again for a further message, taken over idle from "
+                    "another session, and failed.");
   for (size_t i = 0; i < routes.size(); ++i) {
     Route& out = routes[i];
     const std::string name = RouteKindName(static_cast<RoutePlan::Kind>(i));
@@ -80,6 +81,7 @@ Metrics::Metrics(Registry& registry) {
     out.connections = &connections.Add({{"route", name}});
     out.connections_opened = &connections_total.Add({{"route", name}, {"result", "opened"}});
     out.connections_reused = &connections_total.Add({{"route", name}, {"result", "reused"}});
+    out.connections_shared = &connections_total.Add({{"route", name}, {"result", "shared"}});
     out.connections_failed = &connections_total.Add({{"route", name}, {"result", "failed"}});
   }
 

@@ -38,6 +38,7 @@ struct Metrics {
     prometheus::Gauge* connections;
     prometheus::Counter* connections_opened;
     prometheus::Counter* connections_reused;
+    prometheus::Counter* connections_shared;
     prometheus::Counter* connections_failed;
   };
   const Route& route(RoutePlan::Kind kind) const { return routes[static_cast<size_t>(kind)]; }

@@ -12,6 +12,7 @@
 #include "services/common/net/password_sasl_client.h"
 #include "services/outbound-delivery/core/failures.h"
 #include "services/outbound-delivery/security/tls_failures.h"
+#include "services/outbound-delivery/transport/connection_key.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -103,6 +104,9 @@ asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr 
   SortByHealth(hops);
   if (hops.size() > options_.hops_max) hops.resize(options_.hops_max);
 
+  std::optional<Connection> idle = co_await FindIdle(plan, hops);
+  if (idle) co_return *std::move(idle);
+
   const absl::Time give_up = environment_.clock->Now() + options_.open_time_max;
   const Metrics::Route& metrics = environment_.metrics->route(plan->kind);
   std::optional<Failure> failure;
@@ -136,6 +140,24 @@ asio::awaitable<std::variant<Connection, Failure>> Connector::Open(RoutePlanPtr 
   co_return *std::move(failure);
 }
 
+asio::awaitable<std::optional<Connection>> Connector::FindIdle(RoutePlanPtr plan,
+                                                               std::vector<Hop> hops) {
+  for (const Hop& hop : hops) {
+    if (hop.preference != hops.front().preference) break;
+    if (!idle_.Has(hop.ToString())) continue;
+    const TlsAdvisor::Advice advice = co_await Advise(plan, hop);
+    const auto* demand = std::get_if<TlsDemand>(&advice);
+    if (demand == nullptr) continue;
+    std::optional<Connection> idle = idle_.Take(hop.ToString(), ConnectionKey(*plan, hop, *demand));
+    if (!idle) continue;
+    environment_.metrics->route(plan->kind).connections_shared->Increment();
+    idle->hop = hop;
+    idle->tls_policy = TlsPolicyName(*demand);
+    co_return idle;
+  }
+  co_return std::nullopt;
+}
+
 asio::awaitable<TlsAdvisor::Advice> Connector::Advise(RoutePlanPtr plan, Hop hop) {
   TlsAdvisor::Subject subject;
   subject.question = {.configured = plan->tls,
@@ -162,11 +184,16 @@ asio::awaitable<Connector::Try> Connector::TryHost(RoutePlanPtr plan, Hop hop, O
     co_return refused;
   }
   TlsDemand demand = std::get<TlsDemand>(advice);
+  // As it was demanded, whatever comes of it.
+  std::string key = ConnectionKey(*plan, hop, demand);
   if (demand.test == TlsDemand::Test::kVerified) {
     TlsDemand tested = demand;
     tested.level = TlsDemand::Level::kVerified;
     Try test = co_await TryHop(plan, hop, tested, on_stream);
-    if (!test.is_tls_failure) co_return test;
+    if (!test.is_tls_failure) {
+      test.connection.key = std::move(key);
+      co_return test;
+    }
   }
   if (demand.test != TlsDemand::Test::kNothing) {
     environment_.metrics->sts_test_failures->Increment();
@@ -176,6 +203,7 @@ asio::awaitable<Connector::Try> Connector::TryHost(RoutePlanPtr plan, Hop hop, O
     demand.level = TlsDemand::Level::kNone;
     result = co_await TryHop(plan, hop, demand, on_stream);
   }
+  result.connection.key = std::move(key);
   co_return result;
 }
 

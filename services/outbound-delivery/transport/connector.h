@@ -1,4 +1,5 @@
-// Opens SMTP sessions: DNS, the hosts in order, STARTTLS, EHLO.
+// Finds SMTP sessions: DNS, the hosts in order, what is idle at one of them; else opens one:
+// STARTTLS, EHLO, AUTH.
 #ifndef TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_CONNECTOR_H_
 #define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_CONNECTOR_H_
 
@@ -6,14 +7,15 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
-#include "services/common/net/sasl_client.h"
 #include "services/common/net/smtp_client.h"
 #include "services/common/net/stream.h"
 #include "services/outbound-delivery/core/host_health.h"
@@ -24,19 +26,11 @@
 #include "services/outbound-delivery/resolve/resolver.h"
 #include "services/outbound-delivery/security/tls_advisor.h"
 #include "services/outbound-delivery/security/tls_clients.h"
+#include "services/outbound-delivery/transport/connection.h"
+#include "services/outbound-delivery/transport/idle_connections.h"
 #include "services/outbound-delivery/transport/pop_checks.h"
 
 namespace turnpike::delivery {
-
-// An open session with one host.
-struct Connection {
-  Hop hop;
-  std::string host;  // `mx1.example.org [192.0.2.1]:25`
-  std::unique_ptr<net::Stream> stream;
-  std::unique_ptr<net::SaslClient> sasl;  // null: no AUTH
-  std::unique_ptr<net::SmtpClient> client;
-  const char* tls_policy = "";  // TlsPolicyName
-};
 
 // Thread-safe.
 class Connector {
@@ -75,7 +69,12 @@ class Connector {
   // A failed handshake of opportunistic TLS is followed by a connection in clear to the same host;
   // a host that is not as the configuration, DANE, MTA-STS or the sender demand is none (DL-41). A
   // plan of another revision is not tried: its login's name may mean another one here.
+  // A connection that is idle at one of the best hosts, and as good as a new one, is used instead
+  // (DL-40): it has a context, where it belongs; its peer may have closed it.
   asio::awaitable<std::variant<Connection, Failure>> Open(RoutePlanPtr plan, OnStream on_stream);
+
+  // Where connections are offered while they have nothing to send.
+  IdleConnections& idle() { return idle_; }
 
   // The host lost a connection before it answered anything about mail, or did.
   void ReportFailure(const Hop& hop);
@@ -92,12 +91,14 @@ class Connector {
   asio::awaitable<Resolution> Resolve(RoutePlanPtr plan);
   asio::awaitable<absl::Status> CheckPop(std::string name);
   asio::awaitable<TlsAdvisor::Advice> Advise(RoutePlanPtr plan, Hop hop);
+  asio::awaitable<std::optional<Connection>> FindIdle(RoutePlanPtr plan, std::vector<Hop> hops);
   asio::awaitable<Try> TryHost(RoutePlanPtr plan, Hop hop, OnStream on_stream);
   asio::awaitable<Try> TryHop(RoutePlanPtr plan, Hop hop, TlsDemand demand, OnStream on_stream);
   void SortByHealth(std::vector<Hop>& hops);
 
   const Options options_;
   const Environment environment_;
+  IdleConnections idle_;
   absl::Mutex mu_;
   HostHealth health_ ABSL_GUARDED_BY(mu_);
 };

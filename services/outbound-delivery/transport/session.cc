@@ -1,6 +1,7 @@
 #include "services/outbound-delivery/transport/session.h"
 
 #include <algorithm>
+#include <array>
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
 #include <asio/post.hpp>
@@ -87,30 +88,61 @@ Session::Session(SessionId id, RoutePlanPtr plan, std::string limit_key,
       limit_key_(std::move(limit_key)),
       kept_environment_(std::move(environment)),
       environment_(*kept_environment_),
-      context_(context),
+      context_(&context),
       timer_(context) {}
 
-void Session::Start() {
-  asio::post(context_, [self = shared_from_this()] {
-    asio::co_spawn(self->context_, Run(self), [self](const std::exception_ptr& escaped) {
-      // Nothing of ours throws; after bad_alloc a restart is the way out, and loses no mail.
-      TURNPIKE_CHECK(escaped == nullptr);
-    });
+asio::io_context& Session::context() const {
+  absl::MutexLock lock(&mu_);
+  return *context_;
+}
+
+void Session::Spawn(asio::awaitable<void> coroutine) {
+  asio::co_spawn(context(), std::move(coroutine),
+                 [self = shared_from_this()](const std::exception_ptr& escaped) {
+                   // Nothing of ours throws; after bad_alloc a restart is the way out, and loses no
+                   // mail.
+                   TURNPIKE_CHECK(escaped == nullptr);
+                 });
+}
+
+void Session::Post(std::function<void()> step) {
+  asio::io_context& here = context();
+  asio::post(here, [self = shared_from_this(), &here, step = std::move(step)]() mutable {
+    if (&self->context() == &here) {
+      step();
+    } else {
+      self->Post(std::move(step));
+    }
   });
 }
 
+void Session::MoveTo(asio::io_context& context) {
+  timer_.emplace(context);
+  absl::MutexLock lock(&mu_);
+  context_ = &context;
+}
+
+void Session::Use(net::Stream* stream) {
+  stream_ = stream;
+  if (stream != nullptr && is_aborted_) stream->Close();
+}
+
+void Session::Start() {
+  asio::post(context(), [self = shared_from_this()] { self->Spawn(Run(self)); });
+}
+
 void Session::Wake() {
-  asio::post(context_, [self = shared_from_this()] {
-    self->is_woken_ = true;
-    self->timer_.cancel();
+  Post([this] {
+    is_woken_ = true;
+    timer_->cancel();
   });
 }
 
 void Session::Abort() {
-  asio::post(context_, [self = shared_from_this()] {
-    self->is_aborted_ = true;
-    self->timer_.cancel();
-    if (self->stream_ != nullptr) self->stream_->Close();
+  Post([this] {
+    is_aborted_ = true;
+    timer_->cancel();
+    if (stream_ != nullptr) stream_->Close();
   });
 }
 
@@ -119,16 +151,16 @@ asio::awaitable<bool> Session::TakeSlot(spool::Slots::Wish wish,
   if (is_aborted_) co_return false;
   auto is_granted = std::make_shared<bool>(false);
   // It is called on any thread, perhaps late: the flag belongs to this one.
-  auto on_granted = [weak = weak_from_this(), is_granted, &context = context_] {
+  auto on_granted = [weak = weak_from_this(), is_granted, &context = context()] {
     asio::post(context, [weak, is_granted] {
       *is_granted = true;
-      if (const std::shared_ptr<Session> self = weak.lock()) self->timer_.cancel();
+      if (const std::shared_ptr<Session> self = weak.lock()) self->timer_->cancel();
     });
   };
   *slot = environment_.slots->Take(std::move(wish), std::move(on_granted));
   while (!*is_granted && !is_aborted_) {
-    timer_.expires_after(absl::ToChronoNanoseconds(kSlotPatience));
-    co_await timer_.async_wait(net::kAwait);
+    timer_->expires_after(absl::ToChronoNanoseconds(kSlotPatience));
+    co_await timer_->async_wait(net::kAwait);
   }
   co_return *is_granted;
 }
@@ -143,11 +175,13 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
     environment.owner->OnSessionFailed(self->id_, {.reply = kSlowDestination, .is_untried = true});
     co_return;
   }
+  co_await Connect(self);
+}
+
+asio::awaitable<void> Session::Connect(std::shared_ptr<Session> self) {
+  const Environment& environment = self->environment_;
   const absl::Time begin = environment.clock->Now();
-  Connector::OnStream on_stream = [raw = self.get()](net::Stream* stream) {
-    raw->stream_ = stream;
-    if (stream != nullptr && raw->is_aborted_) stream->Close();
-  };
+  Connector::OnStream on_stream = [raw = self.get()](net::Stream* stream) { raw->Use(stream); };
   std::variant<Connection, Failure> opened =
       co_await environment.connector->Open(self->plan_, on_stream);
   if (const auto* failure = std::get_if<Failure>(&opened)) {
@@ -157,18 +191,45 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
   }
   self->connection_time_ = environment.clock->Now() - begin;
   Connection& connection = std::get<Connection>(opened);
+  if (connection.context != nullptr) {
+    self->MoveTo(*connection.context);
+    self->Spawn(TakeOver(self, std::move(connection)));
+    co_return;
+  }
+  connection.context = &self->context();
+  co_await Serve(self, std::move(connection));
+}
+
+asio::awaitable<void> Session::TakeOver(std::shared_ptr<Session> self, Connection connection) {
+  // Nothing has been asked: whatever there is to read is the end.
+  std::array<char, 1> last_words;
+  const absl::StatusOr<size_t> count =
+      co_await connection.stream->Read(absl::MakeSpan(last_words), absl::InfinitePast());
+  if (!absl::IsDeadlineExceeded(count.status())) {
+    connection.stream->Close();
+    co_await Connect(self);
+    co_return;
+  }
+  co_await Serve(self, std::move(connection));
+}
+
+asio::awaitable<void> Session::Serve(std::shared_ptr<Session> self, Connection connection) {
+  const Environment& environment = self->environment_;
+  self->Use(connection.stream.get());
   prometheus::Gauge& connections = *environment.metrics->route(self->plan_->kind).connections;
   connections.Increment();
   environment.owner->OnSessionReady(self->id_);
 
   co_await self->SendAll(connection);
 
-  co_await connection.client->Quit();
-  self->stream_ = nullptr;
-  if (connection.client->end() && connection.client->end()->cause == Cause::kQuit) {
-    co_await connection.stream->CloseGracefully();
-  } else {
-    connection.stream->Close();
+  if (connection.client != nullptr) {  // else another session has it
+    co_await connection.client->Quit();
+    self->Use(nullptr);
+    if (connection.client->end() && connection.client->end()->cause == Cause::kQuit) {
+      co_await connection.stream->CloseGracefully();
+    } else {
+      connection.stream->Close();
+    }
   }
   connections.Decrement();
   self->slot_.reset();
@@ -176,7 +237,8 @@ asio::awaitable<void> Session::Run(std::shared_ptr<Session> self) {
 }
 
 asio::awaitable<void> Session::SendAll(Connection& connection) {
-  while (connection.client->can_send() && messages_ < plan_->messages_per_connection_max) {
+  while (connection.client->can_send() &&
+         connection.messages < plan_->messages_per_connection_max) {
     if (plan_->messages_per_minute_max > 0 && !may_send_one_) {
       spool::Slots::Wish wish{.key = absl::StrCat(limit_key_, "|messages"),
                               .per_minute_max = plan_->messages_per_minute_max};
@@ -188,7 +250,7 @@ asio::awaitable<void> Session::SendAll(Connection& connection) {
     is_woken_ = false;
     WorkPtr work = environment_.owner->Take(id_);
     if (work == nullptr) {
-      const bool goes_on = co_await WaitForWork();
+      const bool goes_on = co_await WaitForWork(connection);
       if (!goes_on) co_return;
       continue;
     }
@@ -197,19 +259,38 @@ asio::awaitable<void> Session::SendAll(Connection& connection) {
   }
 }
 
-asio::awaitable<bool> Session::WaitForWork() {
+asio::awaitable<bool> Session::WaitForWork(Connection& connection) {
   if (!is_woken_ && !is_aborted_ && !environment_.owner->has_ended(plan_->revision)) {
-    timer_.expires_after(absl::ToChronoNanoseconds(environment_.options.idle_timeout));
-    co_await timer_.async_wait(net::kAwait);
+    const bool is_ours = co_await Idle(connection);
+    if (!is_ours) {
+      environment_.owner->EndIdle(id_);  // woken or not: without a connection it is over
+      co_return false;
+    }
   }
   // Woken or not, the dispatcher knows: it may have handed us work just now.
   const bool may_end = environment_.owner->EndIdle(id_);
   co_return !may_end;
 }
 
+asio::awaitable<bool> Session::Idle(Connection& connection) {
+  Use(nullptr);
+  auto on_taken = [weak = weak_from_this()] {
+    if (const std::shared_ptr<Session> self = weak.lock()) self->Wake();
+  };
+  const std::unique_ptr<IdleConnections::Offer> offer =
+      environment_.connector->idle().Add(std::move(connection), std::move(on_taken));
+  timer_->expires_after(absl::ToChronoNanoseconds(environment_.options.idle_timeout));
+  co_await timer_->async_wait(net::kAwait);
+  std::optional<Connection> back = std::move(*offer).Withdraw();
+  if (!back) co_return false;
+  connection = *std::move(back);
+  Use(connection.stream.get());
+  co_return true;
+}
+
 asio::awaitable<void> Session::Deliver(Connection& connection, WorkPtr work) {
   const absl::Time begin = environment_.clock->Now();
-  if (messages_++ > 0) {
+  if (connection.messages++ > 0) {
     environment_.metrics->route(plan_->kind).connections_reused->Increment();
   }
   std::vector<smtp::RecipientOutcome> outcomes;
@@ -225,7 +306,8 @@ asio::awaitable<void> Session::Deliver(Connection& connection, WorkPtr work) {
   const bool is_from_peer =
       std::any_of(outcomes.begin(), outcomes.end(),
                   [](const smtp::RecipientOutcome& outcome) { return outcome.is_from_peer; });
-  if (is_from_peer && answered_++ == 0) environment_.connector->ReportSuccess(connection.hop);
+  if (is_from_peer && connection.answered++ == 0)
+    environment_.connector->ReportSuccess(connection.hop);
   AttemptReport report;
   report.attempt = work->so_far;
   Merge(OpenRecipients(work->so_far, work->recipient_count()), outcomes,
@@ -235,7 +317,7 @@ asio::awaitable<void> Session::Deliver(Connection& connection, WorkPtr work) {
   report.attempt.is_damaged = is_damaged;
   report.plan = plan_;
   report.host_name = connection.hop.host;
-  report.connection_time = messages_ == 1 ? connection_time_ : absl::ZeroDuration();
+  report.connection_time = connection.messages == 1 ? connection_time_ : absl::ZeroDuration();
   report.transmission_time = environment_.clock->Now() - begin;
   report.tls = TlsText(connection);
   environment_.owner->OnAttempt(work, std::move(report));
@@ -331,7 +413,7 @@ bool Session::TryElsewhere(Connection& connection, const WorkPtr& work,
                            const std::vector<smtp::RecipientOutcome>& outcomes) {
   const std::optional<net::SmtpSessionEnd>& end = connection.client->end();
   if (!end || !IsUndecided(outcomes)) return false;
-  if (answered_ == 0) {
+  if (connection.answered == 0) {
     // Not a connection that had been idle for too long: the host does not do its work.
     environment_.connector->ReportFailure(connection.hop);
     failure_ = Failure{.reply = outcomes.front().reply,

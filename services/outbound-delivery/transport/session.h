@@ -1,16 +1,20 @@
-// One connection's life: opened for a destination, it sends one delivery after the other, waits a
-// little when there is none, and ends.
+// The use of one connection for a destination: found or opened, it sends one delivery after the
+// other, waits a little when there is none, and ends. While it waits, another destination's session
+// may take its connection over (DL-40), which ends it too.
 #ifndef TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_SESSION_H_
 #define TURNPIKE_SERVICES_OUTBOUND_DELIVERY_TRANSPORT_SESSION_H_
 
 #include <asio/awaitable.hpp>
 #include <asio/steady_timer.hpp>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "services/common/base/clock.h"
 #include "services/outbound-delivery/core/dispatcher.h"
@@ -45,7 +49,8 @@ class SessionOwner {
   virtual bool has_ended(uint64_t revision) const = 0;
 };
 
-// Strand-confined to its context, but for what is said to be thread-safe.
+// Strand-confined to its context, but for what is said to be thread-safe. A session that takes a
+// connection over moves to that one's context.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   struct Options {
@@ -78,13 +83,28 @@ class Session : public std::enable_shared_from_this<Session> {
 
  private:
   static asio::awaitable<void> Run(std::shared_ptr<Session> self);
+  // Finds or opens a connection, and serves it.
+  static asio::awaitable<void> Connect(std::shared_ptr<Session> self);
+  // Goes on with a connection of another session, on its context; finds another one if the peer
+  // has closed it.
+  static asio::awaitable<void> TakeOver(std::shared_ptr<Session> self, Connection connection);
+  static asio::awaitable<void> Serve(std::shared_ptr<Session> self, Connection connection);
+
+  asio::io_context& context() const;
+  void Spawn(asio::awaitable<void> coroutine);
+  // Thread-safe. Runs it on the session's context, also when that changes meanwhile.
+  void Post(std::function<void()> step);
+  void MoveTo(asio::io_context& context);
+  void Use(net::Stream* stream);  // what Abort closes; null: nothing
 
   // Waits for its turn under a limit; false if the session was aborted meanwhile. The slot is held
   // as long as it lives.
   asio::awaitable<bool> TakeSlot(spool::Slots::Wish wish, std::unique_ptr<spool::Slot>* slot);
   asio::awaitable<void> SendAll(Connection& connection);
   // False once the session is over.
-  asio::awaitable<bool> WaitForWork();
+  asio::awaitable<bool> WaitForWork(Connection& connection);
+  // Waits to be woken, with the connection on offer; false if it was taken.
+  asio::awaitable<bool> Idle(Connection& connection);
   asio::awaitable<void> Deliver(Connection& connection, WorkPtr work);
   asio::awaitable<std::vector<smtp::RecipientOutcome>> SendInline(Connection& connection,
                                                                   const WorkPtr& work);
@@ -101,16 +121,15 @@ class Session : public std::enable_shared_from_this<Session> {
   const std::string limit_key_;
   const std::shared_ptr<const Environment> kept_environment_;
   const Environment& environment_;
-  asio::io_context& context_;
-  asio::steady_timer timer_;           // of WaitForWork and TakeSlot
-  std::unique_ptr<spool::Slot> slot_;  // of the connection
-  bool may_send_one_ = false;          // under the limit of messages a minute
+  mutable absl::Mutex mu_;
+  asio::io_context* context_ ABSL_GUARDED_BY(mu_);  // changed on itself only
+  std::optional<asio::steady_timer> timer_;         // of WaitForWork and TakeSlot; on the context
+  std::unique_ptr<spool::Slot> slot_;               // of the connection
+  bool may_send_one_ = false;                       // under the limit of messages a minute
   bool is_woken_ = false;
   bool is_aborted_ = false;
-  net::Stream* stream_ = nullptr;  // the one to be closed by Abort
+  net::Stream* stream_ = nullptr;
   absl::Duration connection_time_;
-  int messages_ = 0;  // sent, or tried
-  int answered_ = 0;  // of these, told their fate by the peer
   std::optional<Failure> failure_;
 };
 

@@ -215,6 +215,11 @@ std::vector<SmtpPeer::Message> SmtpPeer::messages() const {
   return messages_;
 }
 
+void SmtpPeer::CloseAll() {
+  absl::MutexLock lock(&mu_);
+  for (const int connection : open_) shutdown(connection, SHUT_RDWR);
+}
+
 int SmtpPeer::connections() const {
   absl::MutexLock lock(&mu_);
   return connections_;

@@ -48,6 +48,8 @@ class SmtpPeer {
   uint16_t port() const { return port_; }
   std::vector<Message> messages() const;
   int connections() const;
+  // Closes all connections, as for having been idle for too long.
+  void CloseAll();
 
  private:
   class Dialogue;

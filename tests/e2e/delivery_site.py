@@ -3,6 +3,7 @@ and Python's own parser for the notifications that come back."""
 
 import email
 import email.policy
+import socket
 
 import pytest
 
@@ -30,6 +31,36 @@ ZONES = {
 }
 
 
+class Host(Server):
+    """Can hang up on those who are connected and have nothing to say."""
+
+    def __init__(self, respond, **more):
+        self._open, self._busy = {}, set()
+        super().__init__(lambda stage, text, session: self._note(stage, session)
+                         or respond(stage, text, session), **more)
+
+    def _note(self, stage, session):
+        if stage in ("mail", "rcpt", "data"):
+            self._busy.add(session["number"])
+        else:
+            self._busy.discard(session["number"])
+
+    def serve(self, connection, number=1, peer=None):
+        self._open[number] = connection
+        try:
+            super().serve(connection, number, peer)
+        finally:
+            self._open.pop(number, None)
+
+    def hang_up(self):
+        for number, connection in list(self._open.items()):
+            if number not in self._busy:
+                try:
+                    connection.shutdown(socket.SHUT_RDWR)
+                except OSError:
+                    pass
+
+
 class Hosts:
     """Scripted hosts at one port of several loopback addresses, with replaceable behaviour."""
 
@@ -39,8 +70,8 @@ class Hosts:
         self.servers = {}
         for number in (11, 12, 13, 14, 16, 17):
             address = f"127.0.0.{number}"
-            self.servers[number] = Server(self._respond(number), address=address, port=self.port,
-                                          capabilities=["PIPELINING", "8BITMIME", "SIZE"])
+            self.servers[number] = Host(self._respond(number), address=address, port=self.port,
+                                        capabilities=["PIPELINING", "8BITMIME", "SIZE"])
 
     def _respond(self, number):
         def respond(stage, text, session):
@@ -66,7 +97,10 @@ def hosts():
 
 @pytest.fixture(autouse=True)
 def well_behaved(hosts):
+    """Also without sessions of the test before, which would go on with what this one sends."""
     hosts.behaviour.clear()
+    for server in hosts.servers.values():
+        server.hang_up()
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,8 @@ def dns(tmp_path_factory):  # noqa: F811
 
 @pytest.fixture(scope="module")
 def turnpike(start, hosts, dns, mailboxes):
-    return start(settings(hosts, dns, mailboxes), LISTENERS)
+    # No session is left over from the host before, which was well.
+    return start(settings(hosts, dns, mailboxes, {"idle_timeout": "0s"}), LISTENERS)
 
 
 class RawHost:

@@ -302,6 +302,58 @@ def test_dl_41_mta_sts_policy_that_cannot_be_had_is_none(turnpike, hosts, name):
     assert arrives(hosts, "selfsigned", f"bob@{name}.sts.test").tls
 
 
+# --------------------------------------------------------------- sessions that domains may share
+
+
+@pytest.fixture(scope="module")
+def sharing(start, hosts, policies, resolver):
+    """Connections stay open for a while, and nothing is demanded but by the domains themselves."""
+    return start({
+        "hostname": "gate.turnpike.test",
+        "trusted_networks": ["127.0.0.0/8"],
+        "dns": {"servers": [resolver.server], "timeout": "3s", "trust_ad": True},
+        "delivery": {"smtp_port": hosts.port, "allow_loopback_hosts": True, "idle_timeout": "20s",
+                     "authorities_file": str(hosts.authority.file), "mta_sts_port": policies.port},
+        "retry": {"first_interval": "1h", "first_period": "2h", "interval": "1h"},
+    })
+
+
+def opened(turnpike):
+    return turnpike.metric("outbound-delivery", "turnpike_delivery_connections_total",
+                           result="opened")
+
+
+def test_dl_40_a_policy_is_not_met_by_the_open_session_of_another_domain(sharing, hosts):
+    """The same host, which has shown no certificate that the second domain's policy asks for."""
+    send(sharing, "shared@selfsigned.mail.test")
+    arrives(hosts, "selfsigned", "shared@selfsigned.mail.test")
+    send(sharing, "shared@wrongcert.sts.test")
+    assert_deferred(sharing, "wrongcert.sts.test", "certificate")
+    assert not hosts.taken("selfsigned", "shared@wrongcert.sts.test")
+
+
+def test_dl_40_a_host_that_a_policy_does_not_name_gets_nothing_over_an_open_session(sharing, hosts):
+    send(sharing, "shared@good.mail.test")
+    arrives(hosts, "good", "shared@good.mail.test")
+    send(sharing, "shared@unlisted.sts.test")
+    assert_deferred(sharing, "unlisted.sts.test", "MTA-STS")
+    assert not hosts.taken("good", "shared@unlisted.sts.test")
+
+
+def test_dl_40_a_policy_is_met_by_a_session_of_its_own(sharing, hosts):
+    send(sharing, "first@good.mail.test")
+    arrives(hosts, "good", "first@good.mail.test")
+    before = opened(sharing)
+    send(sharing, "first@enforced.sts.test")
+    arrives(hosts, "good", "first@enforced.sts.test")
+    assert opened(sharing) == before + 1
+    send(sharing, "second@good.mail.test")
+    send(sharing, "second@enforced.sts.test")
+    arrives(hosts, "good", "second@good.mail.test")
+    arrives(hosts, "good", "second@enforced.sts.test")
+    assert opened(sharing) == before + 1, "both sessions are still there"
+
+
 # ------------------------------------------------------------------------------------- REQUIRETLS
 
 

@@ -45,6 +45,7 @@ def turnpike(tmp_path_factory, certificate):
     etrn_port = free_port()
     settings = {
         "services": {"tls": {"directory": str(folder / "services")}},
+        "spool": {"scaler_listen": f"127.0.0.1:{free_port()}"},
         "gateways": [{"domain": "customer.example",
                       "atrn": {"enabled": True, "password": "{PLAIN}tide"}},
                      {"domain": "canary.example",

@@ -460,6 +460,17 @@ def test_pl_61_the_trial_starts_and_takes_no_strangers_mail(tmp_path):
         assert asked.returncode == 0, asked
 
 
+def test_the_guide_names_commands_that_exist():
+    """Each turnpikectl in docs/kubernetes.md, as far as its words are a command's."""
+    guide = (TOP / "docs/kubernetes.md").read_text()
+    asked = set(re.findall(r"\bturnpikectl ((?:[a-z]+ ?)+)", guide)) - {"and ", "within the cluster"}
+    assert len(asked) > 8
+    for words in asked:
+        told = ctl(*words.split(), "--help")
+        # For words that it does not know it prints the list of all commands.
+        assert told.returncode == 0 and "usage: turnpikectl COMMAND" not in told.stdout, words
+
+
 def test_versions_agree():
     chart = yaml.safe_load((TOP / "charts/turnpike/Chart.yaml").read_text())
     header = (TOP / "services/common/base/version.h").read_text()

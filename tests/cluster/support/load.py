@@ -39,8 +39,8 @@ async def ask(reader, writer, line, want):
 
 
 async def send(options, number, opened):
-    """One message; `opened` is called when there is a connection. Returns the SHA-256
-    of the server's certificate, or None without TLS."""
+    """One message; `opened` is called when there is a connection. Returns the SHA-256 of the server's
+    certificate, or None without TLS."""
     host, port = options.to.rsplit(":", 1)
     sender, recipient = "load@sender.example", f"user{number}@{options.domain}"
     reader, writer = await asyncio.open_connection(host, int(port))
@@ -77,7 +77,7 @@ async def one(options, log, number):
 
     result, detail, fingerprint = "acked", "", None
     try:
-        serial = await asyncio.wait_for(send(options, number, opened), SECONDS)
+        fingerprint = await asyncio.wait_for(send(options, number, opened), SECONDS)
     except Refused as refused:
         result = "again" if refused.args[0] // 100 == 4 else "rejected"
         detail = refused.args[1]

@@ -437,6 +437,24 @@ def test_a_wrong_key_and_a_missing_secret_end_the_check(secrets):
     assert "gateways/harbour: No such file" in said
 
 
+def test_a_certificate_that_does_not_match_keeps_a_new_pod_from_starting(secrets):
+    """smtp-frontend says which file; a Deployment leaves the pods that run alone meanwhile."""
+    subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt",
+                    "ec_paramgen_curve:P-256", "-out", secrets / "tls/tls.key"],
+                   check=True, capture_output=True)
+    make_certificates(secrets)
+    text, _ = on_loopback(document("trial"), secrets, secrets)
+    settings = yaml.safe_load(text)
+    settings["smtp"]["listeners"][0]["tls"] = {
+        "certificate_file": str(secrets / "tls/tls.crt"), "key_file": str(secrets / "tls/tls.key")}
+    config = secrets / "turnpike.yaml"
+    config.write_text(yaml.safe_dump(settings))
+    done = subprocess.run([binary("smtp-frontend"), "--config", config], capture_output=True,
+                          text=True, timeout=60)
+    assert done.returncode != 0
+    assert "tls/tls.key" in done.stdout + done.stderr
+
+
 def test_pl_61_the_trial_starts_and_takes_no_strangers_mail(tmp_path):
     """The trial's document on loopback: only addresses and the folder differ."""
     make_certificates(tmp_path)

@@ -32,7 +32,7 @@ def make_certificates(folder):
     authority = folder / "authority"
     authority.mkdir()
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=trial",
+                    "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=trial",
                     "-keyout", authority / "tls.key", "-out", authority / "tls.crt"],
                    check=True, capture_output=True)
     for name in (*SERVICES, "turnpikectl"):

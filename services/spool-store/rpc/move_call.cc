@@ -13,7 +13,7 @@ namespace {
 using Stream = grpc::ClientReaderWriter<v1::MoveInRequest, v1::MoveInResponse>;
 
 constexpr size_t kRequestBytesMax = 1 << 20;
-constexpr absl::Duration kTimeout = absl::Seconds(30);
+constexpr absl::Duration kTimeout = absl::Seconds(10);
 constexpr absl::Duration kTimeoutPerMiB = absl::Seconds(4);
 
 // The request that is being filled.

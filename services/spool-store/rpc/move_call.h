@@ -48,7 +48,7 @@ struct MoveAnswers {
   absl::Status status;  // of the call
 };
 
-// Blocks until all is answered, or the call has failed, at the latest after half a minute and four
+// Blocks until all is answered, or the call has failed, at the latest after ten seconds and four
 // seconds for each MiB. `out` is only read; `moves` may be empty.
 MoveAnswers SendMoves(v1::ShardService::Stub& stub, CallCanceller& canceller, MoveOut& out,
                       const std::vector<Outgoing>& moves, const std::string& source_id,

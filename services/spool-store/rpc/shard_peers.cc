@@ -22,8 +22,8 @@ ShardPeers::ShardPeers(uint32_t self, const std::vector<std::shared_ptr<grpc::Ch
 }
 
 void ShardPeers::Refresh(absl::Duration timeout) {
-  const auto others =
-      std::count_if(peers_.begin(), peers_.end(), [](const Peer& peer) { return peer.shard != nullptr; });
+  const auto others = std::count_if(peers_.begin(), peers_.end(),
+                                    [](const Peer& peer) { return peer.shard != nullptr; });
   absl::BlockingCounter missing(static_cast<int>(others));
   const absl::Time deadline = absl::Now() + timeout;
   for (Peer& peer : peers_) {

@@ -22,6 +22,7 @@
 #include "services/spool-store/rpc/shared_state_service.h"
 #include "services/spool-store/rpc/slot_desk.h"
 #include "services/spool-store/rpc/spool_service.h"
+#include "services/spool-store/scaler/scaler.h"
 #include "services/spool-store/storage/metrics.h"
 #include "services/spool-store/storage/rocks_store.h"
 
@@ -83,6 +84,8 @@ class SpoolStore : public process::Service {
     service->store_->WatchAccepting([server = service->server_.get()](bool accepting) {
       server->SetServing(kEnqueueHealth, accepting);
     });
+    TURNPIKE_ASSIGN_OR_RETURN(service->scaler_,
+                              Scaler::Start(config, environment.security, *environment.registry));
     return service;
   }
 
@@ -110,6 +113,7 @@ class SpoolStore : public process::Service {
   // when the next process serves.
   void Drain(absl::Time deadline) override {
     server_->SetServing(false);
+    if (scaler_ != nullptr) scaler_->Drain(deadline);
     store_->WatchAccepting(nullptr);
     server_->SetServing(kEnqueueHealth, false);
     mover_.Stop();
@@ -131,6 +135,7 @@ class SpoolStore : public process::Service {
   SharedStateService shared_state_service_;
   ShardService shard_service_;
   std::unique_ptr<rpc::Server> server_;
+  std::unique_ptr<Scaler> scaler_;  // null: nobody asks
 };
 
 }  // namespace

@@ -26,7 +26,8 @@ constexpr char kCompletionTimeout[] = "2s";
 constexpr char kCompleteCommand[] = "__complete";
 
 Targets MakeTargets(const Invocation& invocation, const World& world) {
-  Targets::Sources sources = {.config = invocation.Get("--config"),
+  Targets::Sources sources = {.tls_directory = invocation.Get("--tls-directory"),
+                              .config = invocation.Get("--config"),
                               .environment = world.environment};
   for (const ServiceInfo& service : AllServices()) {
     if (invocation.Has(service.flag)) sources.flags[service.flag] = invocation.Get(service.flag);
@@ -88,6 +89,7 @@ ExitCode RunApp(const std::vector<std::string>& words, const World& world) {
     PrintCandidates({words.begin() + 1, words.end()}, world);
     return ExitCode::kOk;
   }
+  if (words == std::vector<std::string>{"--version"}) return RunApp({"version"}, world);
   const absl::StatusOr<ParsedLine> line = ParseLine(AllCommands(), GlobalFlags(), words);
   if (!line.ok()) return Fail(line.status(), world);
   if (line->command == nullptr) {

@@ -88,6 +88,15 @@ class FakeSpool::State {
     RunTasks();
   }
 
+  void AwaitTasks() {
+    absl::MutexLock lock(&mu_);
+    const auto is_idle = [this] {
+      mu_.AssertHeld();
+      return !running_tasks_ && tasks.empty();
+    };
+    mu_.Await(absl::Condition(&is_idle));
+  }
+
   void Answer(Task task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     (hold_answers ? held_answers : tasks).push_back(std::move(task));
   }
@@ -577,6 +586,7 @@ FakeSpool::FakeSpool(const base::Clock& clock, uint32_t shard)
 FakeSpool::~FakeSpool() {
   ReleaseAnswers();
   BreakStreams(absl::CancelledError("spool destroyed"));
+  state_->AwaitTasks();  // another thread may be at them
 }
 
 void FakeSpool::Poll() {

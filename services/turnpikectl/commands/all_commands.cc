@@ -13,8 +13,8 @@ std::vector<Command> Collect() {
   std::vector<Command> all;
   for (const auto make :
        {GatewayCommands, GatewayAccessCommands, CollectionCommands, QueueCommands, MessageCommands,
-        MessageChangeCommands, DeliveryCommands, SessionCommands, ScreenCommands, ExplainCommands,
-        AccountCommands, CertificateCommands, ToolCommands}) {
+        MessageChangeCommands, ShardCommands, DeliveryCommands, SessionCommands, ScreenCommands,
+        ExplainCommands, AccountCommands, CertificateCommands, CanaryCommands, ToolCommands}) {
     for (Command& command : make()) all.push_back(std::move(command));
   }
   return all;
@@ -36,6 +36,11 @@ std::vector<Flag> CollectFlags() {
        .help = absl::StrCat("the services' configuration, which says where they are (default "
                             "$TURNPIKE_CONFIG, then ",
                             kDefaultConfig, ")")},
+      {.name = "--tls-directory",
+       .value = "FOLDER",
+       .help = absl::StrCat("whose folder `", kOwnService,
+                            "` has the certificate to show the services (default "
+                            "$TURNPIKE_TLS_DIRECTORY, then the configuration)")},
   };
   for (const ServiceInfo& service : AllServices()) {
     flags.push_back({.name = service.flag,

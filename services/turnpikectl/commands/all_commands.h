@@ -14,12 +14,14 @@ std::vector<Command> CollectionCommands();
 std::vector<Command> QueueCommands();
 std::vector<Command> MessageCommands();
 std::vector<Command> MessageChangeCommands();
+std::vector<Command> ShardCommands();
 std::vector<Command> DeliveryCommands();
 std::vector<Command> SessionCommands();
 std::vector<Command> ScreenCommands();
 std::vector<Command> ExplainCommands();
 std::vector<Command> AccountCommands();
 std::vector<Command> CertificateCommands();
+std::vector<Command> CanaryCommands();
 std::vector<Command> ToolCommands();
 
 // All of them, in the order of the manual.

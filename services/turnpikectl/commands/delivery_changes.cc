@@ -86,16 +86,19 @@ absl::Status AddDeliveriesOfMessages(Context& context, Ids& ids) {
   std::set<std::string> missing = ids.messages;
   v1::ListDeliveriesRequest request;
   v1::ListDeliveriesResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      ForEach(context.caller(), {kListDeliveries, "deliveries", request, response}, {},
-              [&](const google::protobuf::Message& element) {
-                const auto& delivery = static_cast<const v1::Delivery&>(element);
-                if (ids.messages.count(delivery.message_id()) > 0) {
-                  missing.erase(delivery.message_id());
-                  ids.deliveries.push_back(delivery.delivery_id());
-                }
-                return true;
-              }));
+  const auto look = [&](const google::protobuf::Message& element) {
+    const auto& delivery = static_cast<const v1::Delivery&>(element);
+    if (ids.messages.count(delivery.message_id()) > 0) {
+      missing.erase(delivery.message_id());
+      ids.deliveries.push_back(delivery.delivery_id());
+    }
+    return true;
+  };
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards, AllShards(context));
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    return ForEach(context.caller(), {kListDeliveries, "deliveries", request, response},
+                   {.target = shard.target}, look);
+  }));
   if (missing.empty()) return absl::OkStatus();
   const absl::StatusOr<base::MessageId> id = base::MessageId::FromBytes(*missing.begin());
   return absl::NotFoundError(
@@ -203,15 +206,18 @@ absl::StatusOr<v1::ListDeliveriesRequest> ReadFilter(const Invocation& invocatio
 }
 
 absl::StatusOr<std::vector<uint64_t>> FindDeliveries(Context& context,
+                                                     const std::vector<ShardPlace>& shards,
                                                      v1::ListDeliveriesRequest filter) {
   std::vector<uint64_t> ids;
   v1::ListDeliveriesResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      ForEach(context.caller(), {kListDeliveries, "deliveries", filter, response}, {},
-              [&](const google::protobuf::Message& element) {
-                ids.push_back(static_cast<const v1::Delivery&>(element).delivery_id());
-                return true;
-              }));
+  const auto add = [&](const google::protobuf::Message& element) {
+    ids.push_back(static_cast<const v1::Delivery&>(element).delivery_id());
+    return true;
+  };
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    return ForEach(context.caller(), {kListDeliveries, "deliveries", filter, response},
+                   {.target = shard.target}, add);
+  }));
   return ids;
 }
 
@@ -245,6 +251,11 @@ absl::Status ChangeDeliveries(Context& context, const DeliveryChange& change,
         context.Confirm(absl::StrCat(change.doing, " ", Deliveries(ids.size()), "?")));
   }
   const bool is_for_people = context.printer().is_for_people();
+  std::vector<std::string> targets;
+  for (const uint64_t id : ids) {
+    TURNPIKE_ASSIGN_OR_RETURN(targets.emplace_back(), TargetOfDelivery(context, id));
+  }
+  const std::set<std::string> stores(targets.begin(), targets.end());
   v1::UpdateDeliveryRequest request;
   change.set(request);
   const auto fill = [&](size_t i) {
@@ -262,11 +273,11 @@ absl::Status ChangeDeliveries(Context& context, const DeliveryChange& change,
     } else if (!status.ok() && ids.size() > 1) {
       context.Note(absl::StrCat("delivery ", ids[i], ": ", status.message()));
     }
-    // Nobody is there for the rest either.
-    return !absl::IsUnavailable(status);
+    // Nobody is there for the rest either, unless that is elsewhere.
+    return !absl::IsUnavailable(status) || stores.size() > 1;
   };
-  TURNPIKE_RETURN_IF_ERROR(context.caller().CallEach(kUpdateDelivery, ids.size(), request,
-                                                     v1::UpdateDeliveryResponse(), fill, on_end));
+  TURNPIKE_RETURN_IF_ERROR(context.caller().CallEach(
+      kUpdateDelivery, ids.size(), request, v1::UpdateDeliveryResponse(), fill, on_end, targets));
   if (!is_for_people) context.printer().End(ResultView());
   if (is_for_people && (changed > 0 || ids.empty())) {
     context.printer().Text(absl::StrCat(Deliveries(changed), " ", change.done, "\n"));

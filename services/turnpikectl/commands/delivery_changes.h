@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/turnpikectl/commands/context.h"
+#include "services/turnpikectl/commands/over_shards.h"
 #include "services/turnpikectl/core/command.h"
 
 namespace turnpike::ctl {
@@ -40,8 +41,10 @@ bool HasFilter(const Invocation& invocation);
 // What they say. INVALID_ARGUMENT.
 absl::StatusOr<spool::v1::ListDeliveriesRequest> ReadFilter(const Invocation& invocation);
 
-// The ids of all deliveries that `filter` selects.
+// The ids of all deliveries of these shards that `filter` selects. Of shards that do not answer
+// there are none, and the command is partly done.
 absl::StatusOr<std::vector<uint64_t>> FindDeliveries(Context& context,
+                                                     const std::vector<ShardPlace>& shards,
                                                      spool::v1::ListDeliveriesRequest filter);
 
 // What arguments name: a delivery's number; a message's UUID, which stands for all deliveries of

@@ -35,6 +35,10 @@ void SetPage(const std::string& token, Message& request) {
   request.GetReflection()->SetString(&request, Find(request, "page_token"), token);
 }
 
+void NoteMore(Context& context, int64_t limit) {
+  context.Note(absl::StrCat("only the first ", limit, " are shown; --limit 0 shows all"));
+}
+
 }  // namespace
 
 absl::Status ForEach(Caller& caller, const Listing& listing, const Caller::Options& options,
@@ -63,7 +67,8 @@ Flag LimitFlag() {
 }
 
 absl::Status PrintListing(Context& context, const View& view, const Listing& listing, int64_t limit,
-                          const std::function<Value(const Message&)>& make_value) {
+                          const std::function<Value(const Message&)>& make_value,
+                          const Caller::Options& options) {
   int64_t shown = 0;
   bool has_more = false;
   const auto print = [&](const Message& element) {
@@ -73,12 +78,18 @@ absl::Status PrintListing(Context& context, const View& view, const Listing& lis
     ++shown;
     return true;
   };
-  TURNPIKE_RETURN_IF_ERROR(ForEach(context.caller(), listing, {}, print));
+  TURNPIKE_RETURN_IF_ERROR(ForEach(context.caller(), listing, options, print));
   context.printer().End(view);
-  if (has_more) {
-    context.Note(absl::StrCat("only the first ", limit, " are shown; --limit 0 shows all"));
-  }
+  if (has_more) NoteMore(context, limit);
   return absl::OkStatus();
+}
+
+void PrintRows(Context& context, const View& view, std::vector<Value> rows, int64_t limit) {
+  const bool has_more = limit > 0 && static_cast<int64_t>(rows.size()) > limit;
+  if (has_more) rows.resize(static_cast<size_t>(limit));
+  for (Value& row : rows) context.printer().Row(view, std::move(row));
+  context.printer().End(view);
+  if (has_more) NoteMore(context, limit);
 }
 
 absl::Status PrintListingOfEach(Context& context, const View& view, const Listing& listing) {

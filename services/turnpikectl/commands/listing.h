@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -41,7 +42,11 @@ Flag LimitFlag();
 // what is shown of an element; ToValue unless something is added.
 absl::Status PrintListing(
     Context& context, const View& view, const Listing& listing, int64_t limit,
-    const std::function<Value(const google::protobuf::Message&)>& make_value = ToValue);
+    const std::function<Value(const google::protobuf::Message&)>& make_value = ToValue,
+    const Caller::Options& options = Caller::Options());
+
+// The same of rows that are there already.
+void PrintRows(Context& context, const View& view, std::vector<Value> rows, int64_t limit);
 
 // Prints the elements that every process of the service has, where several were named, each with
 // its address as `target`.

@@ -27,12 +27,15 @@ absl::StatusOr<std::vector<uint64_t>> Select(const Invocation& invocation, Conte
   }
   if (!by_filter) return ReadIds(context, invocation.All("ID"));
   TURNPIKE_ASSIGN_OR_RETURN(const spool::v1::ListDeliveriesRequest filter, ReadFilter(invocation));
-  return FindDeliveries(context, filter);
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards,
+                            ChooseShards(invocation, context));
+  return FindDeliveries(context, shards, filter);
 }
 
 Command Verb(std::string path, std::string summary, std::string details, std::vector<Flag> flags,
              MakeChange make_change) {
   for (Flag& flag : FilterFlags()) flags.push_back(std::move(flag));
+  flags.push_back(ShardFlag());
   flags.push_back({.name = "--all", .value = "", .help = "all that the spool has"});
   flags.push_back(DryRunFlag());
   return {.path = std::move(path),

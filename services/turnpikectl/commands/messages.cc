@@ -1,6 +1,7 @@
 // Looking at messages: `message list|describe|cat`. (DL-43)
 #include <algorithm>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "services/turnpikectl/commands/context.h"
 #include "services/turnpikectl/commands/delivery_changes.h"
 #include "services/turnpikectl/commands/listing.h"
+#include "services/turnpikectl/commands/over_shards.h"
 #include "services/turnpikectl/core/message_value.h"
 #include "services/turnpikectl/core/text.h"
 #include "services/turnpikectl/core/waiting.h"
@@ -76,22 +78,73 @@ const View& MessageView() {
   return *kView;
 }
 
+// What lists are sorted by: of one queue the state comes first, and deferred ones come by when they
+// are due (spool.proto).
+std::tuple<int, int64_t, int32_t> PlaceInList(const v1::Delivery& delivery, bool is_of_one_queue) {
+  const google::protobuf::Timestamp* time = &delivery.received_time();
+  int group = 0;
+  if (is_of_one_queue && delivery.state() != v1::DELIVERY_STATE_HELD) {
+    const bool is_deferred = delivery.state() == v1::DELIVERY_STATE_DEFERRED;
+    if (is_deferred) time = &delivery.next_attempt_time();
+    group = is_deferred ? 2 : delivery.state() == v1::DELIVERY_STATE_PARKED ? 3 : 1;
+  }
+  return {group, time->seconds(), time->nanos()};
+}
+
+// All that the shards have may be more than there is room for.
+absl::Status PrintOneAfterTheOther(Context& context, const std::vector<ShardPlace>& shards,
+                                   const Listing& listing) {
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    return ForEach(context.caller(), listing, {.target = shard.target},
+                   [&](const google::protobuf::Message& element) {
+                     context.printer().Row(MessageView(), ToValue(element));
+                     return true;
+                   });
+  }));
+  context.printer().End(MessageView());
+  return absl::OkStatus();
+}
+
 absl::Status ListMessages(const Invocation& invocation, Context& context) {
   TURNPIKE_ASSIGN_OR_RETURN(const int64_t limit,
                             invocation.Number("--limit", 1000, 0, 1'000'000'000));
   TURNPIKE_ASSIGN_OR_RETURN(v1::ListDeliveriesRequest request, ReadFilter(invocation));
   v1::ListDeliveriesResponse response;
-  return PrintListing(
-      context, MessageView(),
-      {"turnpike.spool.v1.SpoolService.ListDeliveries", "deliveries", request, response}, limit);
+  const Listing listing = {"turnpike.spool.v1.SpoolService.ListDeliveries", "deliveries", request,
+                           response};
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards,
+                            ChooseShards(invocation, context));
+  if (shards.size() == 1) {
+    return PrintListing(context, MessageView(), listing, limit, ToValue,
+                        {.target = shards[0].target});
+  }
+  if (limit == 0) return PrintOneAfterTheOther(context, shards, listing);
+  // The first of all are among the first of each.
+  std::vector<v1::Delivery> first;
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    int64_t taken = 0;
+    return ForEach(context.caller(), listing, {.target = shard.target},
+                   [&](const google::protobuf::Message& element) {
+                     first.push_back(static_cast<const v1::Delivery&>(element));
+                     return ++taken <= limit;
+                   });
+  }));
+  std::stable_sort(first.begin(), first.end(), [&](const v1::Delivery& a, const v1::Delivery& b) {
+    return PlaceInList(a, request.has_queue()) < PlaceInList(b, request.has_queue());
+  });
+  std::vector<Value> rows;
+  for (const v1::Delivery& delivery : first) rows.push_back(ToValue(delivery));
+  PrintRows(context, MessageView(), std::move(rows), limit);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<v1::Delivery> GetDelivery(Context& context, uint64_t id) {
   v1::GetDeliveryRequest request;
   request.set_delivery_id(id);
   v1::GetDeliveryResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      context.caller().Call("turnpike.spool.v1.SpoolService.GetDelivery", request, response));
+  TURNPIKE_ASSIGN_OR_RETURN(const std::string target, TargetOfDelivery(context, id));
+  TURNPIKE_RETURN_IF_ERROR(context.caller().Call("turnpike.spool.v1.SpoolService.GetDelivery",
+                                                 request, response, {.target = target}));
   return std::move(*response.mutable_delivery());
 }
 
@@ -114,9 +167,11 @@ size_t EndOfHeader(absl::string_view content) {
   return end == absl::string_view::npos ? end : end + 4;
 }
 
-absl::Status PrintContent(Context& context, const std::string& message_id, bool only_header) {
+absl::Status PrintContent(Context& context, const v1::Delivery& delivery, bool only_header) {
+  TURNPIKE_ASSIGN_OR_RETURN(const std::string target,
+                            TargetOfDelivery(context, delivery.delivery_id()));
   v1::ReadContentRequest request;
-  request.set_message_id(message_id);
+  request.set_message_id(delivery.message_id());
   v1::ReadContentResponse response;
   std::string content;
   const bool is_shown = context.out_is_terminal();
@@ -128,7 +183,7 @@ absl::Status PrintContent(Context& context, const std::string& message_id, bool 
     return true;
   };
   TURNPIKE_RETURN_IF_ERROR(context.caller().Read("turnpike.spool.v1.SpoolService.ReadContent",
-                                                 request, response, on_piece));
+                                                 request, response, on_piece, target));
   if (only_header) content.resize(std::min(EndOfHeader(content), content.size()));
   context.printer().Text(is_shown ? PrintableLines(content) : content);
   return absl::OkStatus();
@@ -139,14 +194,14 @@ absl::Status CatMessages(const Invocation& invocation, Context& context) {
                             ReadIds(context, invocation.All("ID")));
   for (const uint64_t id : ids) {
     TURNPIKE_ASSIGN_OR_RETURN(const v1::Delivery delivery, GetDelivery(context, id));
-    TURNPIKE_RETURN_IF_ERROR(
-        PrintContent(context, delivery.message_id(), invocation.Has("--headers")));
+    TURNPIKE_RETURN_IF_ERROR(PrintContent(context, delivery, invocation.Has("--headers")));
   }
   return absl::OkStatus();
 }
 
 std::vector<Flag> ListFlags() {
   std::vector<Flag> flags = FilterFlags();
+  flags.push_back(ShardFlag());
   flags.push_back(LimitFlag());
   return flags;
 }
@@ -168,7 +223,8 @@ std::vector<Command> MessageCommands() {
        .summary = "the deliveries in the spool",
        .details =
            "Lists deliveries: the part of a message that goes to one queue. Of one queue: by "
-           "state, oldest first; of all: oldest first. -o name gives ids for other commands.",
+           "state, oldest first; of all: oldest first, but with --limit 0 shard after shard. "
+           "-o name gives ids for other commands.",
        .flags = ListFlags(),
        .alias = "messages",
        .run = ListMessages},

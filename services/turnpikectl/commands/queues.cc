@@ -1,5 +1,6 @@
 // The queues of the spool: `queue list|describe|release|hold|retry|return|delete`. (DL-43)
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,10 +11,12 @@
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/common/base/message_id.h"
 #include "services/common/base/status_macros.h"
+#include "services/spool-store/client/queue_sums.h"
 #include "services/turnpikectl/commands/all_commands.h"
 #include "services/turnpikectl/commands/context.h"
 #include "services/turnpikectl/commands/delivery_changes.h"
 #include "services/turnpikectl/commands/listing.h"
+#include "services/turnpikectl/commands/over_shards.h"
 #include "services/turnpikectl/core/message_value.h"
 #include "services/turnpikectl/core/places.h"
 
@@ -65,22 +68,48 @@ absl::Status ListQueues(const Invocation& invocation, Context& context) {
   if (invocation.Get("--kind") == "remote") request.set_kind(v1::QUEUE_KIND_REMOTE);
   if (invocation.Get("--kind") == "local") request.set_kind(v1::QUEUE_KIND_LOCAL);
   v1::ListQueuesResponse response;
-  return PrintListing(context, QueueView(),
-                      {absl::StrCat(kService, "ListQueues"), "queues", request, response}, limit,
-                      [](const google::protobuf::Message& stats) {
-                        return QueueValue(static_cast<const v1::QueueStats&>(stats));
-                      });
+  const Listing listing = {absl::StrCat(kService, "ListQueues"), "queues", request, response};
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards,
+                            ChooseShards(invocation, context));
+  if (shards.size() == 1) {
+    return PrintListing(context, QueueView(), listing, limit,
+                        [](const google::protobuf::Message& stats) {
+                          return QueueValue(static_cast<const v1::QueueStats&>(stats));
+                        },
+                        {.target = shards[0].target});
+  }
+  // Each shard has a part of any queue.
+  std::map<std::pair<std::string, int>, v1::QueueStats> sums;
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    return ForEach(context.caller(), listing, {.target = shard.target},
+                   [&](const google::protobuf::Message& element) {
+                     const auto& stats = static_cast<const v1::QueueStats&>(element);
+                     spool::AddStats(stats, &sums[{stats.queue().name(), stats.queue().kind()}]);
+                     return true;
+                   });
+  }));
+  std::vector<Value> rows;
+  for (const auto& [name, stats] : sums) rows.push_back(QueueValue(stats));
+  PrintRows(context, QueueView(), std::move(rows), limit);
+  return absl::OkStatus();
 }
 
 absl::Status DescribeQueue(const Invocation& invocation, Context& context) {
   v1::GetQueueRequest request;
   TURNPIKE_ASSIGN_OR_RETURN(*request.mutable_queue(), ParseQueue(invocation.Get("QUEUE")));
-  v1::GetQueueResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      context.caller().Call(absl::StrCat(kService, "GetQueue"), request, response));
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards,
+                            ChooseShards(invocation, context));
+  v1::QueueStats sum;
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    v1::GetQueueResponse response;
+    TURNPIKE_RETURN_IF_ERROR(context.caller().Call(absl::StrCat(kService, "GetQueue"), request,
+                                                   response, {.target = shard.target}));
+    spool::AddStats(response.stats(), &sum);
+    return absl::OkStatus();
+  }));
   // The store names no queue that it has never used.
-  if (!response.stats().has_queue()) *response.mutable_stats()->mutable_queue() = request.queue();
-  context.printer().One(QueueView(), QueueValue(response.stats()));
+  if (!sum.has_queue()) *sum.mutable_queue() = request.queue();
+  context.printer().One(QueueView(), QueueValue(sum));
   return absl::OkStatus();
 }
 
@@ -91,9 +120,16 @@ absl::Status ReleaseQueue(const Invocation& invocation, Context& context) {
   if (invocation.Has("--to")) {
     TURNPIKE_ASSIGN_OR_RETURN(*request.mutable_route(), ParseRoute(invocation.Get("--to")));
   }
-  v1::ReleaseQueueResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      context.caller().Call(absl::StrCat(kService, "ReleaseQueue"), request, response));
+  TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards, AllShards(context));
+  v1::ReleaseQueueResponse response;  // of all of them
+  TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
+    v1::ReleaseQueueResponse part;
+    TURNPIKE_RETURN_IF_ERROR(context.caller().Call(absl::StrCat(kService, "ReleaseQueue"), request,
+                                                   part, {.target = shard.target}));
+    response.set_released(response.released() + part.released());
+    response.set_pending(response.pending() + part.pending());
+    return absl::OkStatus();
+  }));
   context.printer().Done(
       absl::StrCat(QueueText(request.queue()), ": ", response.released(), " released, ",
                    response.pending(), " were released before and are still here"),
@@ -111,19 +147,21 @@ Argument QueueArgument() {
 Command Verb(std::string path, std::string summary, std::string details, std::vector<Flag> flags,
              std::function<DeliveryChange(const Invocation&)> make_change) {
   flags.push_back(DryRunFlag());
-  return {
-      .path = std::move(path),
-      .summary = std::move(summary),
-      .details = std::move(details),
-      .arguments = {QueueArgument()},
-      .flags = std::move(flags),
-      .run = [make_change = std::move(make_change)](const Invocation& invocation,
-                                                    Context& context) -> absl::Status {
-        v1::ListDeliveriesRequest filter;
-        TURNPIKE_ASSIGN_OR_RETURN(*filter.mutable_queue(), ParseQueue(invocation.Get("QUEUE")));
-        TURNPIKE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids, FindDeliveries(context, filter));
-        return ChangeDeliveries(context, make_change(invocation), ids, invocation.Has("--dry-run"));
-      }};
+  return {.path = std::move(path),
+          .summary = std::move(summary),
+          .details = std::move(details),
+          .arguments = {QueueArgument()},
+          .flags = std::move(flags),
+          .run = [make_change = std::move(make_change)](const Invocation& invocation,
+                                                        Context& context) -> absl::Status {
+            v1::ListDeliveriesRequest filter;
+            TURNPIKE_ASSIGN_OR_RETURN(*filter.mutable_queue(), ParseQueue(invocation.Get("QUEUE")));
+            TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards, AllShards(context));
+            TURNPIKE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids,
+                                      FindDeliveries(context, shards, filter));
+            return ChangeDeliveries(context, make_change(invocation), ids,
+                                    invocation.Has("--dry-run"));
+          }};
 }
 
 }  // namespace
@@ -137,13 +175,15 @@ std::vector<Command> QueueCommands() {
                   .value = "KIND",
                   .help = "only these",
                   .choices = {"gateway", "remote", "local"}},
+                 ShardFlag(),
                  LimitFlag()},
        .alias = "queues",
        .run = ListQueues},
       {.path = "queue describe",
        .summary = "the figures of one queue",
-       .details = "Shows a queue. One that was never used has zeros.",
+       .details = "Shows a queue, over all shards. One that was never used has zeros.",
        .arguments = {QueueArgument()},
+       .flags = {ShardFlag()},
        .run = DescribeQueue},
       {.path = "queue release",
        .summary = "make what is held due",

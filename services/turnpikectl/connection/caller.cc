@@ -181,19 +181,30 @@ absl::Status Caller::Call(absl::string_view method, const Message& request, Mess
 
 absl::Status Caller::CallEach(absl::string_view method, size_t count, Message& request,
                               const Message& response, const std::function<void(size_t)>& fill,
-                              const std::function<bool(size_t, const absl::Status&)>& on_end) {
+                              const std::function<bool(size_t, const absl::Status&)>& on_end,
+                              const std::vector<std::string>& targets) {
   const std::string path = PathOf(method, request, response);
-  TURNPIKE_ASSIGN_OR_RETURN(const Place place, Find(method, ""));
-  Stub stub(place.channel);
+  struct End {
+    explicit End(Place where) : place(std::move(where)), stub(place.channel) {}
+    const Place place;
+    Stub stub;
+  };
+  std::map<std::string, std::unique_ptr<End>> ends;  // by target
+  for (const std::string& target : targets.empty() ? std::vector<std::string>{""} : targets) {
+    if (ends.count(target) > 0) continue;
+    TURNPIKE_ASSIGN_OR_RETURN(Place place, Find(method, target));
+    ends[target] = std::make_unique<End>(std::move(place));
+  }
+  const auto end_of = [&](size_t i) -> End& { return *ends.at(targets.empty() ? "" : targets[i]); };
   bool goes_on = true;
   for (size_t first = 0; first < count && goes_on; first += kCallsAtOnceMax) {
     std::deque<StartedCall> calls;
     for (size_t i = first; i < std::min(count, first + kCallsAtOnceMax); ++i) {
       fill(i);
-      calls.emplace_back(stub, path, request, response, timeout_);
+      calls.emplace_back(end_of(i).stub, path, request, response, timeout_);
     }
     for (size_t i = 0; i < calls.size(); ++i) {
-      const absl::Status status = place.Annotate(calls[i].Wait(), timeout_);
+      const absl::Status status = end_of(first + i).place.Annotate(calls[i].Wait(), timeout_);
       goes_on = on_end(first + i, status) && goes_on;
     }
   }
@@ -201,9 +212,9 @@ absl::Status Caller::CallEach(absl::string_view method, size_t count, Message& r
 }
 
 absl::Status Caller::Read(absl::string_view method, const Message& request, Message& response,
-                          const std::function<bool()>& on_response) {
+                          const std::function<bool()>& on_response, const std::string& target) {
   const std::string path = PathOf(method, request, response);
-  TURNPIKE_ASSIGN_OR_RETURN(const Place place, Find(method, ""));
+  TURNPIKE_ASSIGN_OR_RETURN(const Place place, Find(method, target));
   grpc::ClientContext context;
   context.set_deadline(absl::ToChronoTime(absl::Now() + timeout_));
   grpc::CompletionQueue queue;

@@ -54,17 +54,20 @@ class Caller {
 
   // Calls `method` `count` times, some calls at a time, with what `fill` makes of `request` for
   // each, which keeps what it does not touch. `on_end` gets how each ended, in their order; after
-  // it has returned false those under way are still waited for and told, but no others begin. An
+  // it has returned false those under way are still waited for and told, but no others begin.
+  // `targets`: where each call goes; empty: all to the first place of the service. An
   // error when nobody says where the service is.
   absl::Status CallEach(absl::string_view method, size_t count, google::protobuf::Message& request,
                         const google::protobuf::Message& response,
                         const std::function<void(size_t i)>& fill,
-                        const std::function<bool(size_t i, const absl::Status& status)>& on_end);
+                        const std::function<bool(size_t i, const absl::Status& status)>& on_end,
+                        const std::vector<std::string>& targets = {});
 
   // The same as Call for a method that answers with a stream: `on_response` gets each message, in
   // `response`, until it returns false.
   absl::Status Read(absl::string_view method, const google::protobuf::Message& request,
-                    google::protobuf::Message& response, const std::function<bool()>& on_response);
+                    google::protobuf::Message& response, const std::function<bool()>& on_response,
+                    const std::string& target = "");
 
   Targets& targets() { return targets_; }
   // Where the service of a method is: several where several were named.

@@ -92,7 +92,13 @@ absl::StatusOr<std::vector<std::string>> Targets::Of(const ServiceInfo& service)
       absl::StrSplit(given, absl::ByAnyChar(", "), absl::SkipEmpty());
   if (!targets.empty()) return targets;
   const absl::StatusOr<config::v1::Config>& config = Config();
-  if (config.ok()) return std::vector<std::string>{service.endpoint(config->services()).target()};
+  if (config.ok()) {
+    const auto& shards = config->spool().shards();
+    if (&service == &kServices.front() && !shards.empty()) {
+      return std::vector<std::string>(shards.begin(), shards.end());
+    }
+    return std::vector<std::string>{service.endpoint(config->services()).target()};
+  }
   if (absl::IsNotFound(config.status())) return Nowhere(service, config.status());
   return config.status();
 }

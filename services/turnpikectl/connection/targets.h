@@ -50,8 +50,8 @@ class Targets {
 
   // The gRPC targets of a service, at least one: of its flag, else of its environment variable,
   // both with commas between several; else of the configuration (--config, TURNPIKE_CONFIG,
-  // kDefaultConfig), which is read only then, and once. INVALID_ARGUMENT says how to name one;
-  // otherwise as LoadConfig.
+  // kDefaultConfig), which is read only then, and once. Those of spool-store are the shards, in the
+  // order of their numbers. INVALID_ARGUMENT says how to name one; otherwise as LoadConfig.
   absl::StatusOr<std::vector<std::string>> Of(const ServiceInfo& service);
 
   // Whose certificate to show, and where it is: in the folder of --tls-directory, else of

@@ -57,6 +57,35 @@ TEST(TargetsTest, ConfigurationSaysTheRestWithoutItsSecrets) {
   EXPECT_EQ(*by_flag.Of(Store()), Strings{"127.0.0.1:9101"});
 }
 
+TEST(TargetsTest, IdentityIsOfTheFlagThenTheEnvironmentThenTheConfiguration) {
+  const std::string path = testing::TempDir() + "/with_tls.yaml";
+  std::ofstream(path) << "smtp: {listeners: [{name: mx, role: smtp, listen: \"127.0.0.1:25\"}]}\n"
+                         "services: {tls: {directory: /c, trust_domain: mail.example}}\n";
+  const auto identity = [&](std::string flag, Environment environment) {
+    environment["TURNPIKE_CONFIG"] = path;
+    Targets targets({.tls_directory = std::move(flag),
+                     .environment = [environment](const char* name) -> std::optional<std::string> {
+                       const auto found = environment.find(name);
+                       if (found == environment.end()) return std::nullopt;
+                       return found->second;
+                     }});
+    const auto source = targets.Identity();
+    EXPECT_TRUE(source.ok() && source->has_value()) << source.status();
+    EXPECT_EQ((*source)->service, "turnpikectl");
+    return (*source)->directory + " of " + (*source)->trust_domain;
+  };
+  EXPECT_EQ(identity("/a", {{"TURNPIKE_TLS_DIRECTORY", "/b"}}), "/a of ");
+  EXPECT_EQ(identity("", {{"TURNPIKE_TLS_DIRECTORY", "/b"}}), "/b of ");
+  EXPECT_EQ(identity("", {}), "/c of mail.example");
+}
+
+TEST(TargetsTest, WithoutConfigurationOrTlsInItThereIsNoIdentity) {
+  Targets without = Make({{"TURNPIKE_CONFIG", "/nonexistent"}}, {{"--spool-store", "a:1"}});
+  EXPECT_EQ(without.Identity()->has_value(), false);
+  Targets plain = Make({{"TURNPIKE_CONFIG", WriteConfig()}}, {});
+  EXPECT_EQ(plain.Identity()->has_value(), false);
+}
+
 TEST(TargetsTest, WithoutAnythingTheErrorSaysWhatToDo) {
   Targets targets = Make({{"TURNPIKE_CONFIG", "/nonexistent/turnpike.yaml"}}, {});
   const absl::Status status = targets.Of(Store()).status();

@@ -8,6 +8,7 @@ import time
 import urllib.parse
 import urllib.request
 
+import grpc
 import pytest
 import yaml
 from conftest import TOP
@@ -42,10 +43,10 @@ def turnpike(tmp_path_factory, certificate):
     some series come with the first event."""
     folder = tmp_path_factory.mktemp("monitoring")
     make_certificates(folder)
-    etrn_port = free_port()
+    etrn_port, scaler_port = free_port(), free_port()
     settings = {
         "services": {"tls": {"directory": str(folder / "services")}},
-        "spool": {"scaler_listen": f"127.0.0.1:{free_port()}"},
+        "spool": {"scaler_listen": f"127.0.0.1:{scaler_port}"},
         "gateways": [{"domain": "customer.example",
                       "atrn": {"enabled": True, "password": "{PLAIN}tide"}},
                      {"domain": "canary.example",
@@ -79,8 +80,23 @@ def turnpike(tmp_path_factory, certificate):
                  what="the held message in gateway-dequeue's figures")
         wait_for(lambda: services.metric("gateway-dequeue", "turnpike_dequeue_run_failures"), 60,
                  what="a collection that fails")
+        ask_as_keda(folder / "services/keda", scaler_port)
         with canary(folder, services, etrn_port):
             yield services
+
+
+def ask_as_keda(folder, port):
+    """Whether there is work, with the metadata that the chart gives a trigger."""
+    def field(number, value):
+        return bytes([number << 3 | 2, len(value)]) + value
+
+    metadata = {"metric": "due_deliveries", "target": "500"}
+    scaled_object = field(1, b"turnpike-outbound-delivery") + field(2, b"mail") + b"".join(
+        field(3, field(1, key.encode()) + field(2, value.encode())) for key, value in metadata.items())
+    credentials = grpc.ssl_channel_credentials(
+        *((folder / name).read_bytes() for name in ("ca.crt", "tls.key", "tls.crt")))
+    with grpc.secure_channel(f"localhost:{port}", credentials) as channel:
+        channel.unary_unary("/externalscaler.ExternalScaler/IsActive")(scaled_object, timeout=30)
 
 
 @contextlib.contextmanager

@@ -35,7 +35,7 @@ def make_certificates(folder):
                     "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj", "/CN=trial",
                     "-keyout", authority / "tls.key", "-out", authority / "tls.crt"],
                    check=True, capture_output=True)
-    for name in (*SERVICES, "turnpikectl"):
+    for name in (*SERVICES, "turnpikectl", "keda"):
         subprocess.run([binary("turnpikectl"), "certificate", "issue", name, "localhost",
                         "--authority", authority, "--directory", folder / "services"],
                        check=True, capture_output=True)

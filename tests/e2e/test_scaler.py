@@ -96,7 +96,7 @@ def reads(scaler, figure):
 
 
 def test_pl_61_our_contract_is_kedas(scalers):
-    """Package, service, methods, and each field's number, type and kind; only its name may differ."""
+    """Package, service, methods, each field's number, type and kind; only its name may differ."""
     def shape(path):
         file = keda.descriptor_set(path)
         types = {

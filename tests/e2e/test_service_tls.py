@@ -41,7 +41,8 @@ def turnpike(start, identities, mailbox):
     return start(
         {"gateways": [gateway("customer.test")],
          "accounts": [{"address": "bob@office.test", "password": "{PLAIN}" + PASSWORD}],
-         "local_domains": [{"domain": "office.test", "mailbox_server": f"127.0.0.1:{mailbox.port}"}],
+         "local_domains": [
+             {"domain": "office.test", "mailbox_server": f"127.0.0.1:{mailbox.port}"}],
          "services": {"tls": identities.settings(), "reflection": True}},
         {"mx": {"role": "smtp"}, "odmr": {"role": "odmr"}})
 

@@ -1,4 +1,4 @@
-"""The certificates by which the services know each other (PL-40), in the folders where they look."""
+"""The certificates by which the services know each other (PL-40), where they look for them."""
 
 import os
 import pathlib
@@ -31,7 +31,8 @@ class Identities:
         """What stands under `services.tls`."""
         return {"directory": str(self.directory), "trust_domain": self.trust_domain}
 
-    def issue(self, service, days=30, trust_domain=None, addresses=ADDRESSES, authority=None, folder=None):
+    def issue(self, service, days=30, trust_domain=None, addresses=ADDRESSES, authority=None,
+              folder=None):
         """Makes (or replaces) a service's files; their folder."""
         uri = f"spiffe://{trust_domain or self.trust_domain}/{service}"
         made = (authority or self.authority).issue(service, days=days, uri=uri,

@@ -1,4 +1,4 @@
-"""KEDA's own contract of external scalers, by Go's module proxy, and a client that is made from it."""
+"""KEDA's own contract of external scalers, by Go's module proxy, and a client made from it."""
 
 import importlib
 import json
@@ -65,7 +65,8 @@ class Scaler:
             scalerMetadata={"scalerAddress": "spool-store:7111", **metadata})
 
     def is_active(self, **metadata):
-        return self._call("IsActive", self.object(**metadata), self.messages.IsActiveResponse).result
+        return self._call("IsActive", self.object(**metadata),
+                          self.messages.IsActiveResponse).result
 
     def stream_is_active(self, **metadata):
         """A call that yields responses."""

@@ -1,5 +1,5 @@
-"""Who may call whom is written down once (services/common/rpc/callers.cc), and everything agrees with
-it: the chart's network policies, and how channels and servers are made. (PL-40)"""
+"""Who may call whom is written down once (services/common/rpc/callers.cc), and everything agrees
+with it: the chart's network policies, and how channels and servers are made. (PL-40)"""
 
 import re
 
@@ -43,10 +43,8 @@ def test_network_policies_open_what_the_table_allows_and_nothing_else():
     for chart, callers in allowed.items():
         assert _OPERATOR in callers, chart
         callers.remove(_OPERATOR)
-    opened = {
-        chart: set(re.findall(r'"([^"]+)"', names))
-        for chart, names in re.findall(r'^ +"(\w+)" \(list((?: "[\w-]+")*)\)', text(_POLICIES), re.M)
-    }
+    lists = re.findall(r'^ +"(\w+)" \(list((?: "[\w-]+")*)\)', text(_POLICIES), re.M)
+    opened = {chart: set(re.findall(r'"([^"]+)"', names)) for chart, names in lists}
     assert opened == allowed
     assert f'append (index $callers $key) "{_OPERATOR}"' in text(_POLICIES)
 

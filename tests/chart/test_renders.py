@@ -459,7 +459,8 @@ def test_pl_61_the_trial_starts_and_takes_no_strangers_mail(tmp_path):
     """The trial's document on loopback: only addresses and the folder differ."""
     make_certificates(tmp_path)
     (tmp_path / "canary").mkdir()
-    (tmp_path / "canary/verifier").write_text("{PLAIN}a word for the canary alone")
+    (tmp_path / "canary/password").write_text("for-the-canary-alone")
+    (tmp_path / "canary/verifier").write_text("{PLAIN}for-the-canary-alone")
     text, moved = on_loopback(document("trial"), tmp_path, tmp_path)
     config = tmp_path / "turnpike.yaml"
     config.write_text(text)
@@ -472,6 +473,16 @@ def test_pl_61_the_trial_starts_and_takes_no_strangers_mail(tmp_path):
             assert program == "/usr/bin/turnpikectl"
             asked = ctl("--config", config, *words)
             assert asked.returncode == 0, (words, asked)
+        [job] = [one for one in of_kind("trial", "Job")
+                 if one["metadata"]["name"].endswith("-mail-passes")]
+        [container] = job["spec"]["template"]["spec"]["containers"]
+        places = {"t-turnpike-smtp:25": f"127.0.0.1:{moved['2525']}",
+                  "t-turnpike-smtp:366": f"127.0.0.1:{moved['3660']}",
+                  "0.0.0.0:2525": f"127.0.0.1:{moved['etrn']}",
+                  f"{SECRETS}/canary/password": tmp_path / "canary/password",
+                  "helm-test.turnpike.invalid": yaml.safe_load(text)["gateways"][-1]["domain"]}
+        passed = ctl(*[places.get(word, word) for word in container["command"][1:]], timeout=120)
+        assert passed.returncode == 0, passed
         # What the guide says for operators.
         asked = ctl("--config", config, "queue", "list", env={
             "TURNPIKE_SPOOL_STORE": f"dns:///localhost:{moved['7101']}"})

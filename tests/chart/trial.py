@@ -52,6 +52,9 @@ def on_loopback(text, spool, secrets):
     settings = yaml.safe_load(text.replace("/var/spool/turnpike", str(spool))
                               .replace("/run/secrets/turnpike", str(secrets)))
     settings["services"]["drain_delay"] = "0s"
+    for gateway in settings["gateways"]:  # the canary's, which listens where ETRN's mail goes
+        moved["etrn"] = str(free_port())
+        gateway["etrn"]["port"] = int(moved["etrn"])
     settings.setdefault("spool", {})["free_bytes_min"] = "1MiB"
     return yaml.safe_dump(settings), moved
 

@@ -132,11 +132,11 @@ class TurnpikeUnderTest:
 
     name = "turnpike"
 
-    def __init__(self, folder, dns):
+    def __init__(self, folder, dns, delivery):
         self.turnpike = Turnpike(folder / "turnpike", {
             "trusted_networks": ["127.0.0.0/8"],
             "dns": {"servers": [dns.server]},
-            "delivery": {"allow_loopback_hosts": True, "leases_max": 20000},
+            "delivery": {"allow_loopback_hosts": True, **delivery},
             "log": {"level": "warning"},
         }, {"mx": {"role": "smtp"}})
         self.turnpike.start([name for name in SERVICES if name != "outbound-delivery"])
@@ -169,15 +169,16 @@ class Bench:
     def close(self):
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def run_one(self, system_class, case, domains, zone, delay="0s", processes=200, expected=None):
+    def run_one(self, system_class, case, domains, zone, delay="0s", processes=200, expected=None,
+                delivery=None):
         """One system, one load: its rate, CPU and memory. `expected`: of so many messages the sink is
-        to have all; all of them, if not given."""
+        to have all; all of them, if not given. `delivery`: settings of Turnpike's."""
         folder = pathlib.Path(tempfile.mkdtemp(dir=self.folder))
         folder.chmod(0o755)
         with Dns(folder / "dns", {"many.test": zone}, port=53) as dns:
             sink = Sink(folder, delay)
             system = (system_class(folder, dns, processes) if system_class is PostfixUnderTest
-                      else system_class(folder, dns))
+                      else system_class(folder, dns, delivery or {}))
             try:
                 empty = Usage.of(system.store_pids()).resident_bytes
                 count = inject(system.port, domains, self.options.seconds_max)
@@ -236,7 +237,7 @@ class Bench:
     def far(self):
         count, each = 300, self.options.far_messages // 300
         self.compare("far", [domain(i) for i in range(count)] * each, records(count, ()),
-                     delay="100ms", processes=1000)
+                     delay="100ms", processes=1000, delivery={"leases_max": 20000})
 
     def hanging(self):
         count, each = 1000, max(1, self.options.hanging_messages // 1000)

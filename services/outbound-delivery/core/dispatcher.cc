@@ -6,6 +6,11 @@
 #include "services/outbound-delivery/core/failures.h"
 
 namespace turnpike::delivery {
+namespace {
+
+constexpr int kWaitsAveraged = 8;
+
+}  // namespace
 
 std::vector<WorkPtr> Dispatcher::Restart(const Options& options, Actions* actions) {
   options_ = options;
@@ -83,9 +88,12 @@ bool Dispatcher::EndIdle(SessionId session) {
   return true;
 }
 
-void Dispatcher::OnSessionReady(SessionId id, Actions* actions) {
+void Dispatcher::OnSessionReady(SessionId id, absl::Time now, Actions* actions) {
   Session& session = Find(id);
   Destination& destination = *session.destination;
+  if (destination.ready == 0 && (destination.is_stalled || !destination.waiting.empty())) {
+    usual_wait_ += (now - destination.progress_time - usual_wait_) / kWaitsAveraged;
+  }
   SetArriving(session, true);
   --destination.opening;
   ++destination.ready;
@@ -189,10 +197,11 @@ std::vector<WorkPtr> Dispatcher::RemoveIf(const std::function<bool(const Work&)>
 }
 
 void Dispatcher::Sweep(absl::Time now, Actions* actions) {
+  const absl::Duration stalled_after = StalledAfter();
   for (auto it = destinations_.begin(); it != destinations_.end();) {
     Destination& destination = *it->second;
     const bool has_stalled =
-        !destination.waiting.empty() && now - destination.progress_time > options_.stalled_after;
+        !destination.waiting.empty() && now - destination.progress_time > stalled_after;
     if (has_stalled && !destination.is_stalled) Stall(destination, now, actions);
     const bool is_unused = destination.waiting.empty() && destination.opening == 0 &&
                            destination.ready == 0 && now >= destination.backoff_until &&
@@ -205,6 +214,10 @@ void Dispatcher::Sweep(absl::Time now, Actions* actions) {
     Resume(destination, actions);
     it = destinations_.erase(it);
   }
+}
+
+absl::Duration Dispatcher::StalledAfter() const {
+  return std::max(options_.stalled_after, std::min(3 * usual_wait_, options_.stalled_after_max));
 }
 
 void Dispatcher::Stall(Destination& destination, absl::Time now, Actions* actions) {

@@ -64,8 +64,11 @@ class Dispatcher {
     // The window does not grow for so long after a session could not be opened, or the host said
     // that it was too much.
     absl::Duration growth_pause = absl::Seconds(30);
-    // A destination that took nothing for so long is stalled: it keeps nothing waiting.
+    // A destination that took nothing for so long is stalled: it keeps nothing waiting. Later, as
+    // long as others too take longer than a third of that until they take something: then it is us
+    // who are slow, or our way to all of them.
     absl::Duration stalled_after = absl::Seconds(3);
+    absl::Duration stalled_after_max = absl::Seconds(30);
     // So many destinations may be stalled; of further ones what waits is put off.
     size_t stalled_max = 2000;
     // So many queues may be paused because of us; of further ones what waits is put off too.
@@ -102,7 +105,7 @@ class Dispatcher {
   bool EndIdle(SessionId session);
 
   // The session can carry mail; it Takes next.
-  void OnSessionReady(SessionId session, Actions* actions);
+  void OnSessionReady(SessionId session, absl::Time now, Actions* actions);
   // It could not be opened.
   void OnSessionFailed(SessionId session, const Failure& failure, absl::Time now, Actions* actions);
   // A session that was ready is over. `failure` is set if the connection was lost without a single
@@ -175,6 +178,7 @@ class Dispatcher {
                Actions* actions);
   // Hands a delivery back and pauses its queue where that can end, else settles it as put off.
   void PutOff(WorkPtr work, Destination& destination, absl::Time now, Actions* actions);
+  absl::Duration StalledAfter() const;
   void Stall(Destination& destination, absl::Time now, Actions* actions);
   void EndStall(Destination& destination, Actions* actions);
   void Resume(Destination& destination, Actions* actions);
@@ -184,6 +188,8 @@ class Dispatcher {
   absl::flat_hash_map<SessionId, Session> sessions_;
   absl::flat_hash_map<uint64_t, Destination*> waiting_by_id_;
   SessionId next_session_ = 1;
+  // How long destinations wait for their first session, as an average of the last ones.
+  absl::Duration usual_wait_;
   size_t stalled_count_ = 0;
   size_t paused_count_ = 0;  // entries of all destinations' `paused`
 };

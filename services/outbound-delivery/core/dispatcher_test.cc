@@ -1,5 +1,6 @@
 #include "services/outbound-delivery/core/dispatcher.h"
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "services/outbound-delivery/core/failures.h"
@@ -30,7 +31,7 @@ class DispatcherTest : public ::testing::Test {
     const Actions actions = TakeActions();
     EXPECT_THAT(actions.open, SizeIs(1));
     const SessionId session = actions.open.at(0).session;
-    dispatcher_.OnSessionReady(session, &actions_);
+    dispatcher_.OnSessionReady(session, now_, &actions_);
     return session;
   }
   WorkPtr Take(SessionId session) { return dispatcher_.Take(session, now_, &actions_); }
@@ -86,7 +87,7 @@ TEST_F(DispatcherTest, WindowGrowsWithEachAnsweredMessageUpToTheLimit) {
     if (expected == 2) Take(sessions[0]);  // the first has been answered
     for (const Actions::Open& open : TakeActions().open) {
       sessions.push_back(open.session);
-      dispatcher_.OnSessionReady(open.session, &actions_);
+      dispatcher_.OnSessionReady(open.session, now_, &actions_);
     }
     EXPECT_EQ(sessions.size(), expected);
   }
@@ -126,7 +127,7 @@ TEST_F(DispatcherTest, ThrottledHostGetsHalfOfTheConnections) {
     Take(sessions[0]);
     for (const Actions::Open& open : TakeActions().open) {
       sessions.push_back(open.session);
-      dispatcher_.OnSessionReady(open.session, &actions_);
+      dispatcher_.OnSessionReady(open.session, now_, &actions_);
       Take(open.session);
     }
   }
@@ -239,7 +240,7 @@ TEST_F(DispatcherTest, SessionsThatAnswerNothingEndInFailure) {
   AddMany(1, 5);
   for (int i = 0; i < 3; ++i) {
     const SessionId session = TakeActions().open.at(0).session;
-    dispatcher_.OnSessionReady(session, &actions_);
+    dispatcher_.OnSessionReady(session, now_, &actions_);
     for (const Actions::Open& open : TakeActions().open) {
       dispatcher_.OnSessionFailed(open.session, {.reply = kCannotConnect}, now_, &actions_);
     }
@@ -269,9 +270,42 @@ TEST_F(DispatcherTest, StalledDestinationKeepsNothingWaitingUntilItIsReached) {
   actions = TakeActions();
   EXPECT_THAT(actions.hand_back, SizeIs(1));
   EXPECT_THAT(actions.pause, IsEmpty());
-  dispatcher_.OnSessionReady(session, &actions_);
+  dispatcher_.OnSessionReady(session, now_, &actions_);
   EXPECT_THAT(TakeActions().resume, SizeIs(1));
   EXPECT_EQ(dispatcher_.stalled_count(), 0u);
+}
+
+TEST_F(DispatcherTest, NobodyIsStalledWhileAllWaitLong) {
+  constexpr uint64_t kDestinations = 40;
+  for (uint64_t id = 0; id < kDestinations; ++id) Add(id, absl::StrCat("d", id, ".example"));
+  const std::vector<Actions::Open> opening = TakeActions().open;
+  ASSERT_THAT(opening, SizeIs(kDestinations));
+  // One after the other, two of them a second.
+  for (uint64_t i = 0; i < kDestinations; ++i) {
+    now_ += absl::Milliseconds(500);
+    dispatcher_.OnSessionReady(opening[i].session, now_, &actions_);
+    EXPECT_NE(Take(opening[i].session), nullptr);
+    dispatcher_.Sweep(now_, &actions_);
+  }
+  EXPECT_THAT(TakeActions().hand_back, IsEmpty());
+  EXPECT_EQ(dispatcher_.stalled_count(), 0u);
+}
+
+TEST_F(DispatcherTest, OneThatWaitsLongerThanOthersIsStalled) {
+  Add(1000, "hangs.example");
+  for (uint64_t id = 0; id < 20; ++id) {
+    Add(id, absl::StrCat("d", id, ".example"));
+    now_ += absl::Milliseconds(100);
+    const SessionId session = TakeActions().open.back().session;
+    dispatcher_.OnSessionReady(session, now_, &actions_);
+    Take(session);
+  }
+  now_ += absl::Milliseconds(1100);
+  dispatcher_.Sweep(now_, &actions_);
+  const Actions actions = TakeActions();
+  EXPECT_EQ(dispatcher_.stalled_count(), 1u);
+  ASSERT_FALSE(actions.hand_back.empty());
+  EXPECT_EQ(actions.hand_back[0]->id(), 1000u);
 }
 
 TEST_F(DispatcherTest, StalledDestinationThatFailsIsResumedAndFailsWhatComes) {
@@ -312,7 +346,7 @@ TEST_F(DispatcherTest, MoreQueuesThanMayBePausedArePutOff) {
   EXPECT_THAT(actions.pause, SizeIs(2));
   EXPECT_THAT(actions.hand_back, SizeIs(2));
   EXPECT_THAT(actions.fail, SizeIs(3));
-  dispatcher.OnSessionReady(session, &actions_);
+  dispatcher.OnSessionReady(session, now_, &actions_);
   EXPECT_THAT(TakeActions().resume, SizeIs(2));
 }
 
@@ -322,7 +356,7 @@ TEST_F(DispatcherTest, FullDestinationPausesItsQueueUntilHalfIsGone) {
   EXPECT_THAT(actions.hand_back, SizeIs(1));
   EXPECT_THAT(actions.pause, SizeIs(1));
   const SessionId session = actions.open.at(0).session;
-  dispatcher_.OnSessionReady(session, &actions_);
+  dispatcher_.OnSessionReady(session, now_, &actions_);
   for (int i = 0; i < 99; ++i) Take(session);
   EXPECT_THAT(TakeActions().resume, IsEmpty());
   Take(session);

@@ -560,7 +560,7 @@ void Worker::OnSessionReady(SessionId session) {
   Actions actions;
   {
     absl::MutexLock lock(&mu_);
-    dispatcher_.OnSessionReady(session, &actions);
+    dispatcher_.OnSessionReady(session, clock_.Now(), &actions);
     Absorb(&actions);
   }
   Perform(std::move(actions));

@@ -11,8 +11,9 @@ def test_pl_62_uninstall_leaves_the_volume(installed, report, tmp_path):
     cluster.wait_until(lambda: not any(map(cluster.all_pods, cluster.SERVICES)), 120,
                        "all pods being gone")
     report.row("helm uninstall, until all pods are gone")
-    assert [claim["status"]["phase"] for claim in cluster.objects("persistentvolumeclaims")] == [
-        "Bound"]
+    claims = {claim["metadata"]["name"]: claim["status"]["phase"]
+              for claim in cluster.objects("persistentvolumeclaims")}
+    assert claims[f"spool-{cluster.RELEASE}-spool-store-0"] == "Bound"
 
     cluster.upgrade(cluster.VALUES)
     report.row("helm install again")

@@ -29,6 +29,9 @@
 namespace turnpike::spool {
 namespace {
 
+// Longer than clients take to find a store that has been started again (rpc/limits.h).
+constexpr absl::Duration kSettleTime = absl::Seconds(3);
+
 // Each stream gets its answers to what one write has made durable in one response.
 void AnswerTogether(absl::FunctionRef<void()> answer) {
   rpc::SendBatch batch;
@@ -68,6 +71,7 @@ class SpoolStore : public process::Service {
                                                 .lease_duration = limits.lease_duration,
                                                 .leases_per_queue_max = limits.leases_per_queue_max,
                                                 .shared_entries_max = spool.shared_entries_max(),
+                                                .settle_time = kSettleTime,
                                                 .around_answers = AnswerTogether},
                                                base::Clock::System(), *metrics));
     Stores shards;

@@ -30,6 +30,8 @@
 namespace turnpike::spool {
 namespace {
 
+constexpr absl::Duration kRefresh = absl::Milliseconds(50);  // how often the mover asks the others
+
 // A store with its services, which can be ended and begun again at the same address.
 class Shard {
  public:
@@ -51,7 +53,7 @@ class Shard {
     mover_ = std::make_unique<Mover>(store_->shard(), ShardPeers(number_, channels),
                                      Mover::Options{.start_delay = absl::ZeroDuration(),
                                                     .idle = absl::Milliseconds(20),
-                                                    .refresh = absl::Milliseconds(50)});
+                                                    .refresh = kRefresh});
     spool_service_ = std::make_unique<SpoolService>(
         *store_, [this](const v1::ReleaseQueueRequest& request, absl::AnyInvocable<void()> done) {
           mover_->AfterRelease(request, std::move(done));
@@ -259,6 +261,9 @@ TEST_F(ShardServiceTest, MailThatCannotBeMovedIsHandedOutUntilItCan) {
   ASSERT_EQ(first->Wait(5).size(), 5u);
   ASSERT_TRUE(SetDraining(1, true).ok());
   shards_[0]->Stop();
+  // Until the mover has asked again, which nobody sees while all is leased. It would send to the
+  // shard that is away, and then has to wait for it.
+  absl::SleepFor(10 * kRefresh);
   consumer = nullptr;
   EXPECT_TRUE(Eventually([&] {
     return GetShard(1).drain_error().find("shard 0 is away") != std::string::npos;

@@ -55,6 +55,8 @@ struct Engine {
   std::atomic<int64_t> noted_moves = 0;
   // No new leases, since moving goes before delivering. Off while nothing can be moved.
   std::atomic<bool> holding_back = false;
+  // No new leases for workers before. Set before anybody is served.
+  absl::Time hand_out_from = absl::InfinitePast();
   // Since when the longest-waiting due delivery is due, when it was last measured; 0: none was.
   std::atomic<int64_t> oldest_due_second = 0;
   WorkerPool pool;

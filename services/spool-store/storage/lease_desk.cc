@@ -317,7 +317,8 @@ bool LeaseDesk::RunOnce(Worker& worker) {
     absl::MutexLock lock(&engine_.mu);
     if (worker.is_closed || engine_.draining) return false;
     count = std::min(worker.credit, kBatchMax);
-    if (count <= 0 || (holding_back && !worker.is_dequeue)) return false;
+    if (count <= 0) return false;
+    if (!worker.is_dequeue && (holding_back || now < engine_.hand_out_from)) return false;
     if (worker.is_dequeue) {
       const Queue* queue = engine_.schedule.Find(worker.walk->queue_key());
       if (queue != nullptr) offers = queue->offers();

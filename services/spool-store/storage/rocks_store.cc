@@ -78,6 +78,9 @@ class RocksStoreImpl : public RocksStore {
     TURNPIKE_RETURN_IF_ERROR(DropAbandonedUploads(*database_));
     TURNPIKE_RETURN_IF_ERROR(engine_.committer.Init(FirstIdOf(options_.shard)));
     TURNPIKE_RETURN_IF_ERROR(LoadQueues(engine_));
+    if (!engine_.schedule.queues().empty()) {
+      engine_.hand_out_from = engine_.clock.Now() + options_.settle_time;
+    }
     TURNPIKE_RETURN_IF_ERROR(shard_.Load());
     TURNPIKE_RETURN_IF_ERROR(shared_state_.Load());
     CheckSpace();

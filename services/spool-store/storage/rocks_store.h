@@ -32,6 +32,9 @@ class RocksStore : public Store {
     absl::Duration lease_duration = absl::Minutes(5);
     int64_t leases_per_queue_max = 1000;
     int64_t shared_entries_max = 1'000'000;
+    // After a start that finds mail, nothing is handed out to workers (DueScope) for this time:
+    // those that had leases settle them first.
+    absl::Duration settle_time = absl::ZeroDuration();
     // How often time is looked at; zero: only by TickForTest.
     absl::Duration tick = absl::Milliseconds(200);
     // Memory for content before it is written to files; small ones make tests write files.

@@ -258,6 +258,27 @@ TEST_F(RocksStoreTest, SettlementIsTakenAfterARestartUnlessSomebodyElseHasTheLea
   EXPECT_EQ(Deliver(current), v1::SETTLE_OUTCOME_SETTLED);
 }
 
+TEST_F(RocksStoreTest, WorkersSettleWhatTheyHadBeforeARestartBeforeItIsHandedOutAgain) {
+  settle_time_ = absl::Seconds(3);
+  Reopen();
+  auto before = std::make_shared<Worker>();
+  LeaseDue(before, 2);  // at once: there was nothing that anybody could have had
+  MustEnqueue(Message("one.example", false));
+  MustEnqueue(Message("two.example", false));
+  const auto leased = before->Wait(2);
+  Reopen();
+  auto after = std::make_shared<Worker>();
+  LeaseDue(after, 2);
+  Advance(absl::Milliseconds(2999));
+  EXPECT_EQ(Deliver(leased.at(0)), v1::SETTLE_OUTCOME_SETTLED);
+  store_->WaitIdle();
+  EXPECT_EQ(after->count(), 0u);
+  Advance(absl::Milliseconds(1));
+  const auto again = after->Wait(1);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_EQ(again.at(0).token().delivery_id(), leased.at(1).token().delivery_id());
+}
+
 TEST_F(RocksStoreTest, RepeatedSettlementIsAppliedOnce) {
   MustEnqueue(Message("example.org", false));
   auto worker = std::make_shared<Worker>();

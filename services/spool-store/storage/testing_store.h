@@ -80,6 +80,7 @@ class StoreTest : public testing::Test {
     auto store = RocksStore::Open({.directory = directory_.path() + "/spool",
                                    .shard = shard_,
                                    .free_bytes_min = free_bytes_min_,
+                                   .settle_time = settle_time_,
                                    .tick = absl::ZeroDuration()},
                                   clock_, *metrics_);
     ASSERT_TRUE(store.ok()) << store.status();
@@ -245,6 +246,7 @@ class StoreTest : public testing::Test {
   TemporaryDirectory directory_;
   uint32_t shard_ = 0;
   uint64_t free_bytes_min_ = 0;
+  absl::Duration settle_time_;
   base::ManualClock clock_{absl::FromUnixSeconds(1'800'000'000)};
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<RocksStore> store_;

@@ -50,7 +50,7 @@ e2e: test-packages ## End-to-end tests of the real binaries with real peers
 	tests/run_all.sh e2e
 
 .PHONY: chart-test
-chart-test: test-packages ## The Helm chart, images and monitoring (needs Go 1.26, to build helm once)
+chart-test: test-packages ## The Helm chart, images and monitoring (builds helm once)
 	tests/run_all.sh helm chart
 
 .PHONY: images
@@ -58,12 +58,12 @@ images: build ## Container images of the services and turnpikectl as OCI archive
 	deploy/images/image.py spool-store auth-service gateway-dequeue smtp-frontend outbound-delivery turnpikectl
 
 .PHONY: apiserver-test
-apiserver-test: cluster-packages ## Every object of the chart, taken by a real API server (needs Go 1.26, to build it once)
+apiserver-test: cluster-packages ## Every object of the chart, taken by a real API server (builds that once)
 	tests/cluster/build_tools.sh kube-apiserver kubectl helm crds.yaml
 	/usr/bin/python3 -B -m pytest -p no:cacheprovider --quiet tests/cluster/apiserver
 
 .PHONY: cluster-test
-cluster-test: images cluster-packages ## The chart under load on a real Kubernetes node, started here (needs root, and Go 1.26)
+cluster-test: images cluster-packages ## The chart under load on a real Kubernetes node, started here (needs root)
 	tests/cluster/run.sh
 
 .PHONY: bench

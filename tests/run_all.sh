@@ -11,7 +11,7 @@
 #               under TSan
 #     e2e       pytest on the built binaries, with real peers (tests/e2e)
 #     chart     images, alerts, dashboards, and what the Helm chart renders, with the built binaries
-#     helm      the chart's templates; builds helm from source, for which Debian's Go is too old
+#     helm      the chart's templates; builds helm from source
 #
 # A group that fails does not keep the next from running. Exits 0 if everything built, something
 # ran, and nothing failed. Results stay in build/test/.

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds helm from its source, by Go's own module proxy, into build/tools, and prints its path. Does
-# nothing more when it is there. It takes about four minutes of one core, and Go 1.26.
+# nothing more when it is there. It takes about four minutes of one core.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,11 +9,7 @@ kubernetes=36 # what `helm template` takes for the cluster's version unless it i
 folder=$PWD/build/tools/helm-$version
 
 if [[ ! -x $folder/helm ]]; then
-  PATH=$PATH:/usr/local/go/bin
-  if ! command -v go >/dev/null; then
-    echo "$0: Go is missing; install 1.26 or newer (https://go.dev/dl), which Debian 12 does not have" >&2
-    exit 1
-  fi
+  PATH=$(deploy/packages/install_go.sh):$PATH
   mkdir --parents "$folder"
   chartutil=helm.sh/helm/v3/pkg/chartutil
   CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false -trimpath' GOWORK=off GOBIN=$folder \

@@ -5,7 +5,6 @@
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -42,10 +41,11 @@ def test_the_newest_kubernetes_gets_the_same(chart, name):
 
 def go_build(folder, name, *words):
     """Builds a Go program of decode/ into build/tools, where it is missing; its path."""
-    go = shutil.which("go", path=os.environ["PATH"] + ":/usr/local/go/bin")
+    folder_of_go = subprocess.run([TOP / "deploy/packages/install_go.sh"], check=True, text=True,
+                                  capture_output=True).stdout.strip()
     program = TOP / "build/tools" / name
     built = subprocess.run(
-        [go, "build", *words, "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", program, "."],
+        [f"{folder_of_go}/go", "build", *words, "-mod=readonly", "-trimpath", "-buildvcs=false", "-o", program, "."],
         cwd=pathlib.Path(__file__).parent / folder, env={**os.environ, "CGO_ENABLED": "0"},
         capture_output=True, text=True)
     assert built.returncode == 0, built.stderr

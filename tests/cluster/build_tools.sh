@@ -1,6 +1,6 @@
 #!/bin/bash
 # Builds the programs of a Kubernetes node from Go modules into build/cluster/bin; nothing more for
-# those that are there. All of them take about 20 minutes of one core and Go 1.26, once.
+# those that are there. All of them take about 20 minutes of one core, once.
 #
 #   tests/cluster/build_tools.sh               all
 #   tests/cluster/build_tools.sh PROGRAM...    those
@@ -13,11 +13,7 @@ cert_manager=v1.21.2
 keda=v2.21.0
 prometheus_operator=v0.85.0
 
-PATH=$PATH:/usr/local/go/bin
-if ! command -v go >/dev/null; then
-  echo "$0: Go is missing; install 1.26 or newer (https://go.dev/dl), which Debian 12 does not have" >&2
-  exit 1
-fi
+PATH=$("$TOP/deploy/packages/install_go.sh"):$PATH
 export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false -trimpath' GOWORK=off GOTOOLCHAIN=local
 # The database of checksums has no entry for k8s.io/kube-proxy.
 export GONOSUMDB=k8s.io

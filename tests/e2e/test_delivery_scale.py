@@ -132,14 +132,14 @@ def test_dl_40_hanging_and_dead_destinations_cost_the_others_nothing(start, host
     hanging = [f"h{number}@d{number % 20}.hang.remote.test" for number in range(200)]
     dead = [f"h{number}@d{number % 20}.dead.remote.test" for number in range(100)]
     submit_many(turnpike, hanging + dead)
-    time.sleep(4)
+    wait_for(lambda: turnpike.metric("outbound-delivery", "turnpike_delivery_queues_paused") > 0,
+             what="the hanging ones being set aside")
     begin = time.monotonic()
     good = [f"g{number}@d{number % 50}.good.remote.test" for number in range(200)]
     submit_many(turnpike, good)
     wait_for(lambda: len([m for m in hosts.servers[11].messages
                           if ".good.remote.test" in m.rcpts[0]]) == 200, timeout=14)
     assert time.monotonic() - begin < 14, "before the first of the hanging ones has ended"
-    assert turnpike.metric("outbound-delivery", "turnpike_delivery_queues_paused") > 0
     hosts.behaviour.clear()
     wait_for(lambda: len([m for m in hosts.servers[12].messages
                           if ".hang.remote.test" in m.rcpts[0]]) == 200, timeout=90)

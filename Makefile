@@ -35,7 +35,7 @@ run: test-packages ## Build, start the five services on loopback and play the ma
 
 .PHONY: test
 test: test-packages ## All tests: checks of the source and its format, unit tests, sanitizers, end to end
-	tests/run_all.sh tidy format unit e2e chart sanitize-short
+	tests/run_all.sh tidy format unit e2e chart helm sanitize-short
 
 .PHONY: unit
 unit: packages ## Unit tests only

@@ -8,12 +8,15 @@ import sys
 
 import pytest
 
+import schemas
+
 TOP = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(TOP / "tests"))
 
 # Each runs the templates with the values of that name in charts/turnpike/ci.
 VALUE_SETS = ("trial", "production", "node-port", "secrets")
-OLDEST, NEWEST = "v1.30.0", "v1.36.0"
+# The Kubernetes that the chart is for; schemas.py has both.
+OLDEST, NEWEST = schemas.KUBERNETES
 
 
 # What the chart makes at random where it is rendered without a cluster: in Secrets, and the certificate
@@ -46,12 +49,42 @@ class Chart:
                         "--kube-version", version, *words)
 
 
+def tool(name):
+    """Where helm or kubeconform is; built where it is missing."""
+    made = subprocess.run([TOP / "tests/chart/install_tool.sh", name], stdout=subprocess.PIPE, text=True)
+    assert made.returncode == 0, f"{name} could not be built; install_tool.sh says why"
+    return made.stdout.strip()
+
+
 @pytest.fixture(scope="session")
 def chart():
-    """The chart, and helm, which is built where it is missing."""
-    made = subprocess.run([TOP / "tests/chart/install_helm.sh"], stdout=subprocess.PIPE, text=True)
-    assert made.returncode == 0, "helm could not be built; install_helm.sh says why"
-    return Chart(made.stdout.strip())
+    return Chart(tool("helm"))
+
+
+@pytest.fixture(scope="session")
+def kubeconform(tmp_path_factory):
+    """A function that reads renders, as text or files, as the oldest and the newest Kubernetes would:
+    {version: what is wrong}, and nothing for those that find nothing wrong."""
+    folder = tmp_path_factory.mktemp("schemas")
+    for version in schemas.KUBERNETES:
+        (folder / version).mkdir()
+        schemas.write(version, folder / version)
+    program = tool("kubeconform")
+
+    def check(text, *paths):
+        found = {}
+        for version in schemas.KUBERNETES:
+            read = subprocess.run(
+                [program, "-strict", "-summary", "-kubernetes-version", version.removeprefix("v"),
+                 "-schema-location", f"{folder}/{version}/{schemas.PLACE}", *(paths or ["-"])],
+                input=text, capture_output=True, text=True)
+            said = read.stdout + read.stderr
+            assert "Skipped: 0" in said, said
+            if read.returncode:
+                found[version] = said
+        return found
+
+    return check
 
 
 @pytest.fixture

@@ -1,8 +1,5 @@
 """The renders in golden/ as Kubernetes and the services would take them. test_templates.py shows that
-the chart renders them; nothing here needs helm.
-
-JSON schemas of Kubernetes' objects come by no package, so kubeconform is not among the tools:
-test_templates.py reads the renders by Kubernetes' own Go types instead."""
+the chart renders them; nothing here needs helm."""
 
 import re
 import subprocess

@@ -9,9 +9,6 @@ set -euo pipefail
 . "$(dirname "$0")/settings.sh"
 
 coredns=v1.15.0
-cert_manager=v1.21.2
-keda=v2.21.0
-prometheus_operator=v0.85.0
 
 PATH=$("$TOP/deploy/packages/install_go.sh"):$PATH
 export CGO_ENABLED=0 GOFLAGS='-mod=mod -buildvcs=false -trimpath' GOWORK=off GOTOOLCHAIN=local
@@ -77,27 +74,15 @@ build_coredns() {
   go build -ldflags '-s -w' -o "$BIN/coredns" .
 }
 
-build_helm() { cp "$("$TOP/tests/chart/install_helm.sh")" "$BIN/helm"; }
+build_helm() { cp "$("$TOP/tests/chart/install_tool.sh" helm)" "$BIN/helm"; }
 
 # What holds a pod's namespaces: it does nothing until it is told to stop.
 build_pause() {
   gcc -Os -static -s -Wall -Werror -o "$BIN/pause" "$CLUSTER_SOURCE/pause.c"
 }
 
-# The types of others that the chart makes objects of, from their modules: bin/crds.yaml.
-build_crds.yaml() {
-  local file
-  for file in \
-    "$(source_of "github.com/prometheus-operator/prometheus-operator@$prometheus_operator")"/example/\
-prometheus-operator-crd/monitoring.coreos.com_{podmonitors,servicemonitors,prometheusrules}.yaml \
-    "$(source_of "github.com/cert-manager/cert-manager@$cert_manager")"/deploy/crds/\
-cert-manager.io_{certificates,issuers,clusterissuers}.yaml \
-    "$(source_of "github.com/kedacore/keda/v2@$keda")"/\
-config/crd/bases/keda.sh_{scaledobjects,triggerauthentications}.yaml; do
-    echo ---
-    cat "$file"
-  done >"$BIN/crds.yaml"
-}
+# The types of others that the chart makes objects of: bin/crds.yaml.
+build_crds.yaml() { "$TOP/tests/chart/schemas.py" crds >"$BIN/crds.yaml"; }
 
 build() {
   local program=$1 seconds=$SECONDS

@@ -164,12 +164,13 @@ def show(what):
 
 
 def show_metrics():
-    say("  $ curl http://127.0.0.1:7201/metrics     (spool-store; a selection)")
+    say("  $ curl http://127.0.0.1:7201/metrics     (spool-store; a selection, without zeros)")
     with urllib.request.urlopen("http://127.0.0.1:7201/metrics", timeout=5) as page:
-        for line in page.read().decode().splitlines():
+        for line in sorted(page.read().decode().splitlines()):
             if line.startswith(("turnpike_spool_deliveries{", "turnpike_spool_enqueued", "turnpike_spool_"
                                 "completed", "turnpike_spool_commit_duration_seconds_count")):
-                say(f"    {line}")
+                if not line.endswith(" 0"):
+                    say(f"    {line}")
 
 
 def play(peers):
@@ -250,7 +251,7 @@ def keep(processes, peers):
 Everything goes on running. To talk to it:
   swaks --server 127.0.0.1:2525 --from you@elsewhere.example --to crew@harbour.example
   export TURNPIKE_CONFIG={RUN / 'turnpike.yaml'}
-  {binary('turnpikectl')} queues   (also: gateways, messages; docs/turnpikectl.md)
+  {binary('turnpikectl')} queues   (also: gateways, messages; --help lists the rest)
   fetchmail -N -v --fetchmailrc build/run/fetchmail/fetchmailrc
   curl http://127.0.0.1:7204/metrics     (7201 to 7205: the five services)
   tail -f build/run/*.log

@@ -27,6 +27,8 @@
       "target" (printf "dns:///%s-%s:%d" (include "turnpike.fullname" $root) $service.name (int $service.grpc))
       "metrics_listen" (printf "%s:%d" $root.Values.listenAddress (int $service.metrics))) }}
 {{- end }}
+{{- /* Shard 0 by its own name: the Service's is that of all shards, also of one that comes or goes. */}}
+{{- $_ := set $section.spool_store "target" (include "turnpike.shardTarget" (dict "root" . "shard" 0)) }}
 {{- toYaml $section }}
 {{- end }}
 

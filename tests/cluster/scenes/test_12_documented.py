@@ -4,13 +4,9 @@ A block marked `yaml run` is values.yaml from then on, one marked `sh run` is ru
 
 import os
 import pathlib
-import re
 import subprocess
 
-from support import cluster
-
-PAGE = cluster.TOP / "docs/kubernetes.md"
-BLOCK = re.compile(r"^```(sh|yaml) run\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from support import cluster, documented
 
 
 def test_pl_62_every_documented_command_does_what_it_says(report, tmp_path):
@@ -19,13 +15,13 @@ def test_pl_62_every_documented_command_does_what_it_says(report, tmp_path):
         cluster.helm("uninstall", cluster.RELEASE, "--wait")
     (tmp_path / "charts").symlink_to(cluster.TOP / "charts")
     environment = {**os.environ, "PATH": f"{cluster.FOLDER}/bin:{os.environ['PATH']}"}
-    blocks = BLOCK.findall(PAGE.read_text())
+    blocks = documented.blocks("sh run", "yaml run")
     assert len(blocks) > 5
     for kind, text in blocks:
-        if kind == "yaml":
+        if kind == "yaml run":
             pathlib.Path(tmp_path, "values.yaml").write_text(text)
             continue
         done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=tmp_path,
                               env=environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, f"{text}\n{done.stdout}{done.stderr}"
-    report.row(f"{sum(kind == 'sh' for kind, _ in blocks)} blocks of commands of docs/kubernetes.md")
+    report.row(f"{sum(kind == 'sh run' for kind, _ in blocks)} blocks of commands of docs/kubernetes.md")

@@ -44,14 +44,15 @@ class Chart:
     def values(self, name):
         return self.folder / "ci" / f"{name}-values.yaml"
 
-    def render(self, *words, version=OLDEST):
-        return self.run("template", "t", self.folder, "--namespace", "mail",
+    def render(self, *words, version=OLDEST, release="t"):
+        return self.run("template", release, self.folder, "--namespace", "mail",
                         "--kube-version", version, *words)
 
 
 def tool(name):
     """Where helm or kubeconform is; built where it is missing."""
-    made = subprocess.run([TOP / "tests/chart/install_tool.sh", name], stdout=subprocess.PIPE, text=True)
+    made = subprocess.run([TOP / "tests/chart/install_tool.sh", name], stdout=subprocess.PIPE,
+                          text=True)
     assert made.returncode == 0, f"{name} could not be built; install_tool.sh says why"
     return made.stdout.strip()
 

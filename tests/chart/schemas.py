@@ -1,12 +1,12 @@
 #!/usr/bin/python3 -B
-"""JSON schemas of Kubernetes' objects, and of those of the Prometheus operator, cert-manager and KEDA that
-the chart makes, out of what their makers publish in their Go modules. kubeconform reads them.
+"""JSON schemas of Kubernetes' objects, and of those of the Prometheus operator, cert-manager and KEDA
+that the chart makes, out of what their makers publish in their Go modules. kubeconform reads them.
 
     tests/chart/schemas.py crds     prints the others' CustomResourceDefinitions
 
-Stricter than what an API server takes: a field that a type does not have is an error, as is null. Not so
-strict in two things, which the published documents do not say: the words that a field may have, and the
-forms of names. `make apiserver-test` has these."""
+Stricter than what an API server takes: a field that a type does not have is an error, as is null. Not
+so strict in two things, which Kubernetes' document does not say: the words that a field may have, and
+the forms of names. `make apiserver-test` has these."""
 
 import json
 import sys
@@ -63,7 +63,8 @@ FORMATS = {
 SPECIAL = {
     "io.k8s.apimachinery.pkg.util.intstr.IntOrString": {"type": ["integer", "string"], **INT32},
     "io.k8s.apimachinery.pkg.api.resource.Quantity": {"anyOf": [{"type": "number"}, {
-        "type": "string", "pattern": f"^[+-]?{NUMBER}([KMGTPE]i|[numkMGTPE]|[eE][+-]?{NUMBER})?$"}]},
+        "type": "string",
+        "pattern": f"^[+-]?{NUMBER}([KMGTPE]i|[numkMGTPE]|[eE][+-]?{NUMBER})?$"}]},
 }
 
 

@@ -1,5 +1,5 @@
-"""Values that helm refuses, before anything is installed: those that the schema refuses, and those that
-contradict each other. Each message names the value."""
+"""Values that helm refuses, before anything is installed: those that the schema refuses, and those
+that contradict each other. Each message names the value."""
 
 import re
 
@@ -47,6 +47,18 @@ WRONG_TYPES = [
     (["secretMounts[0].secretName=a", "secretMounts[0].path=b",
       "secretMounts[0].services[0]=spoolStore"], "services"),
     (["networkPolicy.extraEgress.frontend[0].ports="], "frontend"),
+    (["config=null"], "config"),
+    (["canary=null"], "canary"),
+    (["drainSeconds=null"], "drainSeconds"),
+    (["networkPolicy.enabled=null"], "enabled"),
+    (["fullnameOverride=1mail"], "fullnameOverride"),
+    (["nameOverride=Mail"], "nameOverride"),
+    (["commonLabels.app\\.kubernetes\\.io/name=a"], "commonLabels"),
+    (["smtpFrontend.podLabels.app\\.kubernetes\\.io/component=a"], "podLabels"),
+    (["defaults.podAnnotations.checksum/config=a"], "podAnnotations"),
+    (["defaults.topologySpreadConstraints[0].maxSkew=1"], "topologyKey"),
+    (["smtpFrontend.listeners.a--b.enabled=false"], "a--b"),
+    (["smtpFrontend.service.ipFamilies[0]=ipv6"], "ipFamilies"),
 ]
 
 
@@ -122,6 +134,9 @@ CONTRADICTIONS = {
     "an issuer that issues nothing": (
         ["tls.certManager.issuerRef.name=a"],
         "tls.certManager.issuerRef: has no effect with tls.mode helm"),
+    "certificates that are renewed before they are there": (
+        ["tls.certManager.duration=24h", "tls.certManager.renewBefore=23h60m"],
+        "tls.certManager.renewBefore: 23h60m is not shorter than duration (24h)"),
     "certificates that outlive their authority": (
         ["tls.helm.authorityDays=30"],
         "tls.helm.certificateDays: 365 is more than authorityDays (30)"),
@@ -167,6 +182,16 @@ CONTRADICTIONS = {
     "a node's port without one": (
         ["smtpFrontend.listeners.mx.nodePort=30025"],
         "smtpFrontend.listeners.mx.nodePort: has no effect"),
+    "one port of the nodes for two listeners": (
+        ["smtpFrontend.service.type=NodePort", "smtpFrontend.listeners.mx.nodePort=30025",
+         "smtpFrontend.listeners.odmr.nodePort=30025"],
+        "smtpFrontend.listeners.odmr.nodePort: 30025 is used by smtpFrontend.listeners.mx already"),
+    "IPv6 connections that nobody takes": (
+        ["smtpFrontend.service.ipFamilyPolicy=PreferDualStack"],
+        "listenAddress: 0.0.0.0 takes no IPv6 connections, which smtpFrontend.service."),
+    "an IPv6 address that nobody listens at": (
+        ["smtpFrontend.service.ipFamilies[0]=IPv6"],
+        "listenAddress: 0.0.0.0 takes no IPv6 connections, which smtpFrontend.service."),
     "source ranges without a balancer": (
         ["smtpFrontend.service.loadBalancerSourceRanges[0]=10.0.0.0/8"],
         "smtpFrontend.service.loadBalancerSourceRanges: has no effect with type ClusterIP"),
@@ -213,12 +238,18 @@ def refusals(chart):
         refused = chart.render(*[part for word in words for part in ("--set", word)])
         assert refused.returncode != 0, what
         said[what] = refused.stderr
+    said["a name that no Service may have"] = chart.render(release="1mail").stderr
     return said
 
 
 @pytest.mark.parametrize("what", CONTRADICTIONS)
 def test_pl_61_contradictions_are_named(refusals, what):
     assert CONTRADICTIONS[what][1] in refusals[what]
+
+
+def test_a_release_whose_services_would_begin_with_a_digit_is_refused(refusals):
+    said = refusals["a name that no Service may have"]
+    assert "fullnameOverride: is needed for the release 1mail" in said
 
 
 def test_every_refusal_of_the_templates_is_shown(refusals):

@@ -1,5 +1,5 @@
-"""The renders in golden/ read by kubeconform, as the oldest and the newest Kubernetes would, with the
-schemas of schemas.py."""
+"""The renders in golden/ read by kubeconform, as the oldest and the newest Kubernetes would, with
+the schemas of schemas.py."""
 
 import pytest
 import yaml
@@ -91,7 +91,8 @@ def test_a_field_that_only_the_newest_has_is_refused_for_the_oldest(kubeconform)
 
 
 def test_an_api_that_is_gone_is_refused(kubeconform):
-    found = kubeconform(yaml.safe_dump({**of_kind("PodDisruptionBudget"), "apiVersion": "policy/v1beta1"}))
+    one = {**of_kind("PodDisruptionBudget"), "apiVersion": "policy/v1beta1"}
+    found = kubeconform(yaml.safe_dump(one))
     assert found.keys() == {OLDEST, NEWEST}
     for said in found.values():
         assert "could not find schema for PodDisruptionBudget" in said

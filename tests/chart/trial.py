@@ -48,7 +48,7 @@ def on_loopback(text, spool, secrets):
     for port in sorted(set(re.findall(r":(\d{4,5})\b", text))):
         moved[port] = str(free_port())
         text = re.sub(rf"(listen: )0\.0\.0\.0:{port}\b", rf"\g<1>127.0.0.1:{moved[port]}", text)
-        text = re.sub(rf"dns:///[a-z-]+:{port}\b", f"dns:///localhost:{moved[port]}", text)
+        text = re.sub(rf"dns:///[a-z0-9.-]+:{port}\b", f"dns:///localhost:{moved[port]}", text)
     settings = yaml.safe_load(text.replace("/var/spool/turnpike", str(spool))
                               .replace("/run/secrets/turnpike", str(secrets)))
     settings["services"]["drain_delay"] = "0s"

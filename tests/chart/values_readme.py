@@ -82,12 +82,14 @@ def make_readme(text, chart):
            f"It needs Kubernetes {chart['kubeVersion'].removesuffix('-0')}.", "",
            "This page is made of the comments in [values.yaml](values.yaml) by "
            "`UPDATE=1 python3 -m pytest tests/chart/test_readme.py`.", ""]
-    section = None
+    sections = {"general": []}
     for value in values_of(text):
-        top = value.path.split(".")[0] if "." in value.path or not value.default else "general"
-        if top != section:
-            section = top
-            out += ["", f"## {section}", "", "| value | default | what it is |", "|---|---|---|"]
-        default = f"`{value.default}`" if value.default else ""
-        out.append(f"| `{value.path}` | {default} | {cell(value.comment)} |")
+        is_general = "." not in value.path and value.default
+        section = "general" if is_general else value.path.partition(".")[0]
+        sections.setdefault(section, []).append(value)
+    for section, values in sections.items():
+        out += ["", f"## {section}", "", "| value | default | what it is |", "|---|---|---|"]
+        for value in values:
+            default = f"`{value.default}`" if value.default else ""
+            out.append(f"| `{value.path}` | {default} | {cell(value.comment)} |")
     return "\n".join(out) + "\n"

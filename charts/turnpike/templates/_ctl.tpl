@@ -5,19 +5,7 @@ two are YAML: of containers without what all have in common, and of further volu
 {{- define "turnpike.ctlPod" -}}
 {{- $identity := dict "root" .root "name" "turnpikectl" -}}
 restartPolicy: Never
-automountServiceAccountToken: false
-enableServiceLinks: false
-{{- include "turnpike.pullSecrets" .root }}
-{{- with .root.Values.defaults.nodeSelector }}
-nodeSelector:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-{{- with .root.Values.defaults.tolerations }}
-tolerations:
-  {{- toYaml . | nindent 2 }}
-{{- end }}
-securityContext:
-  {{- include "turnpike.podSecurity" .root | nindent 2 }}
+{{ include "turnpike.podPlace" (dict "root" .root "values" .root.Values.defaults) }}
 {{- with include "turnpike.tlsContainer" $identity }}
 initContainers:
   {{- . | nindent 2 }}

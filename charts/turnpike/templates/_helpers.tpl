@@ -10,16 +10,27 @@ outboundDelivery: {name: outbound-delivery, config: outbound_delivery, grpc: 710
 {{- end }}
 
 {{- define "turnpike.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 40 | trimSuffix "-" }}
+{{- .Values.nameOverride | default .Chart.Name }}
 {{- end }}
 
+{{/*
+What all objects' names begin with. 40 characters leave room for the longest that is put after them, and
+for what Kubernetes adds to the names of pods; of a longer one, a checksum stands for the rest, so that two
+releases stay two. A release's name may have dots, a Service's not.
+*/}}
 {{- define "turnpike.fullname" -}}
 {{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 40 | trimSuffix "-" }}
-{{- else if contains (include "turnpike.name" .) .Release.Name }}
-{{- .Release.Name | trunc 40 | trimSuffix "-" }}
+{{- .Values.fullnameOverride }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name (include "turnpike.name" .) | trunc 40 | trimSuffix "-" }}
+{{- $name := include "turnpike.name" . }}
+{{- $full := .Release.Name | replace "." "-" }}
+{{- if not (contains $name $full) }}
+{{- $full = printf "%s-%s" $full $name }}
+{{- end }}
+{{- if gt (len $full) 40 }}
+{{- $full = printf "%s-%s" (trunc 31 $full | trimSuffix "-") (sha256sum $full | trunc 8) }}
+{{- end }}
+{{- $full }}
 {{- end }}
 {{- end }}
 
@@ -36,6 +47,48 @@ app.kubernetes.io/part-of: turnpike
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/*
+Labels of a pod; of {root, name, values}, where values are those of a service or `defaults`. Not the
+chart's version: pods are replaced only when something of theirs changes.
+*/}}
+{{- define "turnpike.podLabels" -}}
+{{ include "turnpike.selectorLabels" . }}
+app.kubernetes.io/part-of: turnpike
+{{- with merge (deepCopy (default dict .values.podLabels)) (default dict .root.Values.commonLabels) }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* What all pods have in common, and where they may run; of {root, values}, as above. */}}
+{{- define "turnpike.podPlace" -}}
+automountServiceAccountToken: false
+enableServiceLinks: false
+{{- with .values.serviceAccountName }}
+serviceAccountName: {{ . }}
+{{- end }}
+{{- include "turnpike.pullSecrets" .root }}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  {{- include "turnpike.podSecurity" .root | nindent 2 }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* The values of one service over `defaults`; of {root, key}, as YAML. */}}
@@ -116,6 +169,15 @@ watch: canary.{{ .Values.canary.domain }}
 
 {{- define "turnpike.hostname" -}}
 {{- .Values.hostname | default (printf "%s-smtp.%s.svc.cluster.local" (include "turnpike.fullname" .) .Release.Namespace) }}
+{{- end }}
+
+{{/* How many seconds `1h30m` is; of the text. */}}
+{{- define "turnpike.seconds" -}}
+{{- $sum := 0 }}
+{{- range regexFindAll "[0-9]+[hms]" . -1 }}
+{{- $sum = add $sum (mul (regexFind "[0-9]+" .) (index (dict "h" 3600 "m" 60 "s" 1) (regexFind "[hms]" .))) }}
+{{- end }}
+{{- $sum }}
 {{- end }}
 
 {{- define "turnpike.containerSecurity" -}}

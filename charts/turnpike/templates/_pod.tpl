@@ -6,63 +6,38 @@ of what only this service has.
 {{- $values := include "turnpike.values" (dict "root" .root "key" .key) | fromYaml }}
 {{- $labels := dict "root" .root "name" .service.name -}}
 metadata:
-  # Not the chart's version: pods are replaced only when something of theirs changes.
   labels:
-    {{- include "turnpike.selectorLabels" $labels | nindent 4 }}
-    app.kubernetes.io/part-of: turnpike
-    {{- with $values.podLabels }}
-    {{- toYaml . | nindent 4 }}
-    {{- end }}
+    {{- include "turnpike.podLabels" (dict "root" .root "name" .service.name "values" $values) | nindent 4 }}
   annotations:
     # Of what is read only at the start; the rest of the configuration is taken up while running.
     checksum/config: {{ include "turnpike.restartChecksum" (dict "root" .root "key" .key) }}
-    {{- if .root.Values.monitoring.scrapeAnnotations }}
-    prometheus.io/scrape: "true"
-    prometheus.io/port: {{ .service.metrics | quote }}
-    {{- end }}
-    {{- with $values.podAnnotations }}
-    {{- toYaml . | nindent 4 }}
+    {{- with include "turnpike.podAnnotations" (dict "root" .root "values" $values "port" .service.metrics) }}
+    {{- . | nindent 4 }}
     {{- end }}
 spec:
-  automountServiceAccountToken: false
-  enableServiceLinks: false
-  {{- with $values.serviceAccountName }}
-  serviceAccountName: {{ . }}
-  {{- end }}
-  {{- with include "turnpike.pullSecrets" .root | trim }}
-  {{- . | nindent 2 }}
-  {{- end }}
-  {{- with $values.priorityClassName }}
-  priorityClassName: {{ . }}
-  {{- end }}
+  {{- include "turnpike.podPlace" (dict "root" .root "values" $values) | nindent 2 }}
   terminationGracePeriodSeconds: {{ include "turnpike.grace" (dict "root" .root "values" $values) }}
-  securityContext:
-    {{- include "turnpike.podSecurity" .root | nindent 4 }}
-  {{- with $values.nodeSelector }}
-  nodeSelector:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $values.tolerations }}
-  tolerations:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- with $values.affinity }}
-  affinity:
-    {{- toYaml . | nindent 4 }}
-  {{- end }}
-  {{- if $values.spreadOver }}
+  {{- $own := include "turnpike.selectorLabels" $labels | fromYaml }}
+  {{- with $values.topologySpreadConstraints }}
   topologySpreadConstraints:
-    {{- range $values.spreadOver }}
+    {{- range . }}
+    - {{ hasKey . "labelSelector" | ternary . (merge (dict "labelSelector" (dict "matchLabels" $own)) .) | toYaml | nindent 6 | trim }}
+    {{- end }}
+  {{- else }}
+  {{- with $values.spreadOver }}
+  topologySpreadConstraints:
+    {{- range . }}
     - maxSkew: 1
       topologyKey: {{ . }}
       whenUnsatisfiable: ScheduleAnyway
       labelSelector:
         matchLabels:
-          {{- include "turnpike.selectorLabels" $labels | nindent 10 }}
+          {{- toYaml $own | nindent 10 }}
       {{- if ne $.key "spoolStore" }}
       matchLabelKeys: [pod-template-hash]
       {{- end }}
     {{- end }}
+  {{- end }}
   {{- end }}
   initContainers:
     {{- with include "turnpike.tlsContainer" (dict "root" .root "name" .service.name) }}
@@ -92,6 +67,14 @@ spec:
         {{- end }}
         {{- end }}
       # By HTTP: the page says what is wrong, and its port has no TLS.
+      {{- if eq .key "spoolStore" }}
+      # A large store may take its time to open.
+      startupProbe:
+        httpGet: {path: /livez, port: metrics}
+        periodSeconds: 2
+        timeoutSeconds: 5
+        failureThreshold: 450
+      {{- end }}
       livenessProbe:
         httpGet: {path: /livez, port: metrics}
         periodSeconds: 10
@@ -118,6 +101,9 @@ spec:
         {{- with .mounts }}
         {{- . | nindent 8 }}
         {{- end }}
+    {{- with $values.extraContainers }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
   volumes:
     {{- include "turnpike.configVolumes" (dict "root" .root "key" .key) | nindent 4 }}
     {{- with include "turnpike.tlsVolumes" (dict "root" .root "name" .service.name) }}
@@ -129,6 +115,17 @@ spec:
     {{- with .volumes }}
     {{- . | nindent 4 }}
     {{- end }}
+{{- end }}
+
+{{/* The annotations of a pod that has metrics, or nothing; of {root, values, port}. */}}
+{{- define "turnpike.podAnnotations" -}}
+{{- $own := dict }}
+{{- if .root.Values.monitoring.scrapeAnnotations }}
+{{- $own = dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .port) }}
+{{- end }}
+{{- with merge (deepCopy (default dict .values.podAnnotations)) $own }}
+{{- toYaml . }}
+{{- end }}
 {{- end }}
 
 {{/* Seconds from SIGTERM to SIGKILL; of {root, values}. */}}

@@ -30,18 +30,23 @@ std::optional<size_t> ShardEnqueuer::Choose(absl::string_view message_id, const 
   for (size_t i = 0; i < shards_.size(); ++i) {
     if (!tried[i] && shards_[i].is_up()) up.push_back(i);
   }
-  if (up.empty()) return std::nullopt;
-  const size_t hash = absl::Hash<absl::string_view>()(message_id);
   const absl::Time now = clock_.Now();
   std::vector<size_t> good;
-  absl::MutexLock lock(&mu_);
-  for (const size_t i : up) {
-    const Health& health = health_[i];
-    if (now >= (in_pieces ? health.avoid_in_pieces_until : health.avoid_until)) good.push_back(i);
+  std::vector<size_t> usable;
+  {
+    absl::MutexLock lock(&mu_);
+    for (const size_t i : up) {
+      const Health& health = health_[i];
+      if (!health.is_emptied || now >= health.avoid_until) usable.push_back(i);
+      if (now >= (in_pieces ? health.avoid_in_pieces_until : health.avoid_until)) {
+        good.push_back(i);
+      }
+    }
   }
   // When all have refused something lately, they may still take this.
-  const std::vector<size_t>& choice = good.empty() ? up : good;
-  return choice[hash % choice.size()];
+  const std::vector<size_t>& choice = good.empty() ? usable : good;
+  if (choice.empty()) return std::nullopt;
+  return choice[absl::Hash<absl::string_view>()(message_id) % choice.size()];
 }
 
 void ShardEnqueuer::NoteOutcome(size_t shard, const absl::Status& status) {
@@ -50,7 +55,8 @@ void ShardEnqueuer::NoteOutcome(size_t shard, const absl::Status& status) {
   absl::MutexLock lock(&mu_);
   health_[shard] = status.ok()
                        ? Health()
-                       : Health{.avoid_until = now + options_.avoid_time,
+                       : Health{.is_emptied = absl::IsFailedPrecondition(status),
+                                .avoid_until = now + options_.avoid_time,
                                 .avoid_in_pieces_until = now + options_.avoid_time_in_pieces};
 }
 
@@ -78,7 +84,7 @@ void ShardEnqueuer::Give(std::shared_ptr<Job> job) {
   const std::optional<size_t> shard =
       Choose(job->message->message_id(), job->tried, /*in_pieces=*/false);
   if (!shard.has_value()) {
-    if (!job->refusal.ok()) return Finish(*job, AnswerTo(job->refusal));
+    if (!job->refusal.ok() && !MayWait(*job)) return Finish(*job, AnswerTo(job->refusal));
     return Park(std::move(job));
   }
   const std::shared_ptr<const v1::NewMessage> message = job->message;
@@ -86,6 +92,14 @@ void ShardEnqueuer::Give(std::shared_ptr<Job> job) {
   shards_[*shard].enqueue(message, deadline,
                           [self = shared_from_this(), job = std::move(job), shard = *shard](
                               absl::Status status) { self->OnEnd(job, shard, std::move(status)); });
+}
+
+bool ShardEnqueuer::MayWait(const Job& job) const {
+  if (!absl::IsFailedPrecondition(job.refusal)) return false;
+  for (size_t i = 0; i < shards_.size(); ++i) {
+    if (!job.tried[i] && !shards_[i].is_up()) return true;
+  }
+  return false;
 }
 
 void ShardEnqueuer::OnEnd(std::shared_ptr<Job> job, size_t shard, absl::Status status) {

@@ -25,7 +25,8 @@ namespace turnpike::spool {
 // A message goes to one of the shards that are up and have not refused any lately, evenly by its
 // id. One that refuses it (full, being emptied), or cannot have seen it, is left for another. One
 // that may have stored it is the only one asked until the deadline: no message is stored twice.
-// While no shard is up messages wait for one.
+// While no shard is up messages wait for one. One that is being emptied is no shard to wait with:
+// it may be about to go, with what it was asked unanswered.
 //
 // Thread-safe. Callbacks run without a lock held.
 class ShardEnqueuer : public std::enable_shared_from_this<ShardEnqueuer> {
@@ -71,6 +72,7 @@ class ShardEnqueuer : public std::enable_shared_from_this<ShardEnqueuer> {
     Set tried = {};
   };
   struct Health {
+    bool is_emptied = false;  // it said so, less than avoid_time ago
     absl::Time avoid_until = absl::InfinitePast();
     absl::Time avoid_in_pieces_until = absl::InfinitePast();
   };
@@ -81,6 +83,8 @@ class ShardEnqueuer : public std::enable_shared_from_this<ShardEnqueuer> {
   void Try(std::shared_ptr<Job> job);
   void OnEnd(std::shared_ptr<Job> job, size_t shard, absl::Status status);
   void NoteOutcome(size_t shard, const absl::Status& status);
+  // Whether those that have refused it are being emptied, and one that is away may take it yet.
+  bool MayWait(const Job& job) const;
   // Lets it wait for a shard, if there is room.
   void Park(std::shared_ptr<Job> job);
   void TryFirstPiece(std::shared_ptr<FirstPiece> piece);

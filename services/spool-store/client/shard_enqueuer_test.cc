@@ -109,6 +109,37 @@ TEST_F(ShardEnqueuerTest, WhenAllAreBeingEmptiedItIsTriedLater) {
   EXPECT_TRUE(absl::IsUnavailable(*Enqueue(1)));
 }
 
+TEST_F(ShardEnqueuerTest, MessagesWaitForAShardThatIsAwayBesideOneThatIsBeingEmptied) {
+  shards_.SetUp(0, false);
+  shards_.SetUp(1, false);
+  shards_.store(2).SetEnqueueStatus(absl::FailedPreconditionError("being emptied"));
+  const Result first = Enqueue(1);  // refused by it
+  shards_.store(2).SetEnqueueStatus(absl::DeadlineExceededError("it went without an answer"));
+  const Result second = Enqueue(2);  // not given to it
+  enqueuer_->Tick(clock_.Now());
+  EXPECT_TRUE(absl::IsUnknown(*first));
+  EXPECT_TRUE(absl::IsUnknown(*second));
+  shards_.SetUp(0, true);
+  enqueuer_->Tick(clock_.Now());
+  EXPECT_TRUE(first->ok());
+  EXPECT_TRUE(second->ok());
+  EXPECT_EQ(Counts(), (std::vector<size_t>{2, 0, 0}));
+}
+
+TEST_F(ShardEnqueuerTest, ShardThatWasBeingEmptiedIsAskedAgainLater) {
+  shards_.SetUp(0, false);
+  shards_.SetUp(1, false);
+  shards_.store(2).SetEnqueueStatus(absl::FailedPreconditionError("being emptied"));
+  const Result result = Enqueue(1);
+  shards_.store(2).SetEnqueueStatus(absl::OkStatus());
+  clock_.Advance(absl::Seconds(4));
+  enqueuer_->Tick(clock_.Now());
+  EXPECT_TRUE(absl::IsUnknown(*result));
+  clock_.Advance(absl::Seconds(1));
+  enqueuer_->Tick(clock_.Now());
+  EXPECT_TRUE(result->ok());
+}
+
 TEST_F(ShardEnqueuerTest, MessageThatMayBeStoredIsGivenToNoOtherShard) {
   for (size_t i = 0; i < kShards; ++i) {
     shards_.store(i).SetEnqueueStatus(absl::DeadlineExceededError("no answer in time"));

@@ -9,6 +9,7 @@
 #include "services/common/config/problems.h"
 #include "services/common/config/reader.h"
 #include "services/common/config/validate.h"
+#include "services/common/config/validate_certificates.h"
 #include "services/common/config/yaml_tree.h"
 
 namespace turnpike::config {
@@ -43,6 +44,7 @@ absl::StatusOr<LoadedConfig> ParseConfig(absl::string_view yaml, const std::stri
   if (!problems.has_errors()) {
     CompleteConfig(places, loaded.config);
     ValidateConfig(places, loaded.config, problems);
+    ValidateCertificates(places, loaded.config, options.service, problems);
   }
   TURNPIKE_RETURN_IF_ERROR(problems.ToStatus());
   for (const auto& [path, place] : places) loaded.places[path] = problems.Describe(place);

@@ -1,5 +1,6 @@
 #include "services/common/config/validate.h"
 
+#include <algorithm>
 #include <map>
 #include <string>
 #include <vector>
@@ -32,19 +33,29 @@ absl::Duration ToDuration(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
+// A name that only begins as an address of loopback does is anybody's.
 bool IsLoopback(absl::string_view host) {
-  return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+  if (host == "localhost") return true;
+  const absl::StatusOr<std::string> address = NormalAddress(host);
+  return address.ok() && (*address == "::1" || absl::StartsWith(*address, "127."));
 }
 
-// The host of a gRPC target; empty when it has none that could be judged.
-std::string TargetHost(absl::string_view target) {
-  if (absl::StartsWith(target, "unix:")) return "localhost";
+std::string HostOf(absl::string_view address) {
+  if (absl::ConsumePrefix(&address, "[")) return std::string(address.substr(0, address.find(']')));
+  return std::string(address.substr(0, address.rfind(':')));
+}
+
+// Whether a gRPC target stays on this machine. Those that are addresses may have several.
+bool IsLoopbackTarget(absl::string_view target) {
+  if (absl::StartsWith(target, "unix:")) return true;
+  const bool has_addresses =
+      absl::ConsumePrefix(&target, "ipv4:") || absl::ConsumePrefix(&target, "ipv6:");
   const size_t scheme = target.find(":///");
   if (scheme != absl::string_view::npos) target.remove_prefix(scheme + 4);
-  absl::ConsumePrefix(&target, "ipv4:");
-  absl::ConsumePrefix(&target, "ipv6:");
-  if (absl::ConsumePrefix(&target, "[")) return std::string(target.substr(0, target.find(']')));
-  return std::string(target.substr(0, target.rfind(':')));
+  if (!has_addresses) return IsLoopback(HostOf(target));
+  const std::vector<absl::string_view> addresses = absl::StrSplit(target, ',');
+  return std::all_of(addresses.begin(), addresses.end(),
+                     [](absl::string_view address) { return IsLoopback(HostOf(address)); });
 }
 
 // Password texts hold one verifier a line.
@@ -89,7 +100,7 @@ class Validator {
     CheckPlaintext("services.spool_store", config_.services().spool_store());
     CheckPlaintext("services.outbound_delivery", config_.services().outbound_delivery());
     for (int i = 0; i < config_.spool().shards_size(); ++i) {
-      if (IsLoopback(TargetHost(config_.spool().shards(i)))) continue;
+      if (IsLoopbackTarget(config_.spool().shards(i))) continue;
       Error(absl::StrCat("spool.shards[", i, "]"), kPlaintext);
     }
     const std::string& scaler = config_.spool().scaler_listen();
@@ -101,7 +112,7 @@ class Validator {
   // [PL-40]
   void CheckPlaintext(const std::string& path, const v1::ServiceEndpoint& endpoint) {
     if (!IsLoopback(SplitHostPort(endpoint.listen()).host)) Error(path + ".listen", kPlaintext);
-    if (IsGiven(path + ".target") && !IsLoopback(TargetHost(endpoint.target()))) {
+    if (IsGiven(path + ".target") && !IsLoopbackTarget(endpoint.target())) {
       Error(path + ".target", kPlaintext);
     }
   }

@@ -184,8 +184,13 @@ TEST(ValidateServicesTest, PlainTextNeedsLoopbackOrPermission) {
   EXPECT_THAT(with_target("dns:///spool.example:7101"), HasSubstr("target: is not loopback"));
   EXPECT_THAT(with_target("192.0.2.1:7101"), HasSubstr("target: is not loopback"));
   EXPECT_THAT(with_target("ipv6:[2001:db8::1]:7101"), HasSubstr("target: is not loopback"));
-  for (const char* loopback : {"127.0.0.1:7101", "localhost:7101", "dns:///localhost:7101",
-                               "[::1]:7101", "ipv4:127.0.0.9:1", "unix:/run/turnpike.sock"}) {
+  // One that only looks like it, and one of several.
+  EXPECT_THAT(with_target("127.0.0.1.spool.example:7101"), HasSubstr("target: is not loopback"));
+  EXPECT_THAT(with_target("ipv4:127.0.0.1:7101,192.0.2.1:7101"),
+              HasSubstr("target: is not loopback"));
+  for (const char* loopback :
+       {"127.0.0.1:7101", "localhost:7101", "dns:///localhost:7101", "[::1]:7101",
+        "ipv4:127.0.0.9:1", "ipv4:127.0.0.1:1,127.0.0.2:1", "unix:/run/turnpike.sock"}) {
     EXPECT_EQ(with_target(loopback), "accepted") << loopback;
   }
 }

@@ -1,9 +1,5 @@
 #include "services/common/rpc/service_identity.h"
 
-#include <openssl/bio.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
@@ -19,35 +15,21 @@
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/credentials/pem.h"
 
 namespace turnpike::rpc {
 namespace {
 
 constexpr size_t kFileBytesMax = 1 << 20;
 
-template <auto kFree>
-struct Deleter {
-  template <typename T>
-  void operator()(T* value) const {
-    kFree(value);
-  }
+struct NamesDeleter {
+  void operator()(GENERAL_NAMES* names) const { GENERAL_NAMES_free(names); }
 };
-using Bio = std::unique_ptr<BIO, Deleter<BIO_free>>;
-using Certificate = std::unique_ptr<X509, Deleter<X509_free>>;
-using Key = std::unique_ptr<EVP_PKEY, Deleter<EVP_PKEY_free>>;
-using Names = std::unique_ptr<GENERAL_NAMES, Deleter<GENERAL_NAMES_free>>;
+using Names = std::unique_ptr<GENERAL_NAMES, NamesDeleter>;
 
-absl::Status Bad(const std::string& path, const std::string& text) {
-  ERR_clear_error();
+absl::Status Bad(const std::string& path, absl::string_view text) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": ", text));
 }
-
-Bio Reader(const std::string& text) {
-  return Bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
-}
-
-// A key with a password is never asked for one.
-int NoPassword(char*, int, int, void*) { return -1; }
 
 // All URI names of the certificate.
 std::vector<std::string> UriNames(X509* certificate) {
@@ -62,13 +44,6 @@ std::vector<std::string> UriNames(X509* certificate) {
                       ASN1_STRING_length(uri));
   }
   return uris;
-}
-
-// Nothing when it cannot be read.
-std::optional<absl::Time> TimeOf(const ASN1_TIME* time) {
-  tm civil = {};
-  if (ASN1_TIME_to_tm(time, &civil) != 1) return std::nullopt;
-  return absl::FromTM(civil, absl::UTCTimeZone());
 }
 
 bool IsIdentity(absl::string_view uri, const ServiceIdentity::Source& source) {
@@ -97,17 +72,17 @@ absl::StatusOr<ServiceIdentity> ServiceIdentity::Read(const Source& source) {
   ServiceIdentity identity;
   TURNPIKE_ASSIGN_OR_RETURN(identity.authorities, base::ReadFile(authorities_path, kFileBytesMax));
 
-  const Certificate certificate(
-      PEM_read_bio_X509(Reader(chain_text).get(), nullptr, NoPassword, nullptr));
-  if (certificate == nullptr) return Bad(certificate_path, "holds no certificate in PEM");
-  const Key key(PEM_read_bio_PrivateKey(Reader(key_text).get(), nullptr, NoPassword, nullptr));
-  if (key == nullptr) return Bad(key_path, "holds no private key in PEM without a password");
-  if (X509_check_private_key(certificate.get(), key.get()) != 1) {
+  const absl::StatusOr<std::vector<auth::Certificate>> chain = auth::ParseCertificates(chain_text);
+  if (!chain.ok()) return Bad(certificate_path, chain.status().message());
+  const auth::Certificate& certificate = chain->front();
+  const absl::StatusOr<auth::PrivateKey> key = auth::ParsePrivateKey(key_text);
+  if (!key.ok()) return Bad(key_path, key.status().message());
+  if (!auth::IsKeyOf(*key, certificate)) {
     return Bad(key_path, absl::StrCat("is not the key of the certificate in ", certificate_path));
   }
-  const Certificate authority(
-      PEM_read_bio_X509(Reader(identity.authorities).get(), nullptr, NoPassword, nullptr));
-  if (authority == nullptr) return Bad(authorities_path, "holds no certificate in PEM");
+  // Of a file that is cut off gRPC would take what is there, and trust one authority less.
+  const absl::Status authorities = auth::ParseCertificates(identity.authorities).status();
+  if (!authorities.ok()) return Bad(authorities_path, authorities.message());
 
   const std::string wanted = IdentityUri(
       source.trust_domain.empty() ? "<trust domain>" : source.trust_domain, source.service);
@@ -118,19 +93,20 @@ absl::StatusOr<ServiceIdentity> ServiceIdentity::Read(const Source& source) {
                             : absl::StrCat("the certificate's URI name is ",
                                            absl::StrJoin(uris, " and "), "; it must be ", wanted));
   }
-  const std::optional<absl::Time> begin = TimeOf(X509_get0_notBefore(certificate.get()));
-  const std::optional<absl::Time> end = TimeOf(X509_get0_notAfter(certificate.get()));
-  if (!begin.has_value() || !end.has_value()) {
+  const std::optional<auth::Validity> validity = auth::ValidityOf(certificate);
+  if (!validity.has_value()) {
     return Bad(certificate_path, "the certificate does not say from when to when it is good");
   }
   const absl::Time now = absl::Now();
-  if (*end <= now) {
-    return Bad(certificate_path, absl::StrCat("the certificate was good until ", Text(*end)));
+  if (validity->end <= now) {
+    return Bad(certificate_path,
+               absl::StrCat("the certificate was good until ", Text(validity->end)));
   }
-  if (*begin > now) {
-    return Bad(certificate_path, absl::StrCat("the certificate is good from ", Text(*begin)));
+  if (validity->begin > now) {
+    return Bad(certificate_path,
+               absl::StrCat("the certificate is good from ", Text(validity->begin)));
   }
-  identity.not_after = *end;
+  identity.not_after = validity->end;
   identity.key_and_chain = absl::StrCat(key_text, "\n", chain_text);
   return identity;
 }

@@ -62,6 +62,22 @@ TEST_F(ServiceIdentityTest, FileOfAnotherKindIsNamed) {
   }
 }
 
+// As a file is while somebody writes it.
+TEST_F(ServiceIdentityTest, FileThatIsCutOffIsNamed) {
+  Authority other;
+  authority_.Issue(directory_, {.service = "spool-store"});
+  const std::string both = authority_.certificate() + other.certificate();
+  WriteFile(Path("ca.crt"), both);
+  EXPECT_TRUE(Read().ok());
+  WriteFile(Path("ca.crt"), both.substr(0, both.size() - 100));
+  EXPECT_EQ(ErrorOf("ca.crt", "certificate 2 is damaged or cut off"),
+            absl::StatusCode::kInvalidArgument);
+  WriteFile(Path("ca.crt"), both);
+  const std::string leaf = *base::ReadFile(Path("tls.crt"), 1 << 20);
+  WriteFile(Path("tls.crt"), leaf + leaf.substr(0, leaf.size() / 2));
+  EXPECT_EQ(ErrorOf("tls.crt", "is damaged or cut off"), absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(ServiceIdentityTest, KeyOfAnotherCertificateIsRefused) {
   authority_.Issue(directory_, {.service = "spool-store"});
   const std::string other = *base::ReadFile(Path("tls.key"), 1 << 20);

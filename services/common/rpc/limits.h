@@ -13,6 +13,14 @@ inline constexpr int kKeepaliveTimeoutMs = 10'000;
 // Servers hang up on clients that ping more often than this; well below kKeepaliveMs.
 inline constexpr int kPingIntervalMinMs = 30'000;
 
+// One call's metadata, serialized. A call with more ends with RESOURCE_EXHAUSTED.
+inline constexpr int kMetadataBytesMax = 16 * 1024;
+// Calls and streams that one connection may have at one time; further ones wait at the client.
+inline constexpr int kStreamsPerConnectionMax = 10'000;
+// Who has not shown a certificate and begun HTTP/2 by then is hung up on: until then a connection
+// is anybody's, and there are only so many.
+inline constexpr int kHandshakeTimeoutMs = 10'000;
+
 // How much of one stream either end takes from the wire before its reader asks.
 inline constexpr int kStreamWindowBytes = 256 * 1024;
 

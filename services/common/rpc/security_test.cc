@@ -10,6 +10,9 @@
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <memory>
 #include <string>
@@ -17,11 +20,13 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "prometheus/registry.h"
 #include "services/common/base/file.h"
 #include "services/common/rpc/channel.h"
+#include "services/common/rpc/limits.h"
 #include "services/common/rpc/server.h"
 #include "services/common/rpc/testing/authority.h"
 #include "services/common/rpc/testing/echo_server.h"
@@ -52,6 +57,12 @@ double MetricOf(prometheus::Registry& registry, const std::string& name) {
   }
   ADD_FAILURE() << "no " << name;
   return -1;
+}
+
+uint16_t PortOf(const std::string& address) {
+  uint32_t port = 0;
+  EXPECT_TRUE(absl::SimpleAtoi(address.substr(address.rfind(':') + 1), &port));
+  return static_cast<uint16_t>(port);
 }
 
 bool Eventually(const std::function<bool()>& condition) {
@@ -297,6 +308,42 @@ TEST_F(SecurityTest, FilesThatAreNotAnIdentityAreAnErrorAtOnce) {
       {.identity = {.service = "keda", .directory = directory_, .trust_domain = "turnpike"}});
   EXPECT_EQ(created.status().code(), absl::StatusCode::kNotFound);
   EXPECT_TRUE(absl::StrContains(created.status().message(), directory_ + "/keda/tls.crt"));
+}
+
+// Until it has shown a certificate a connection is anybody's.
+TEST_F(SecurityTest, ConnectionThatShowsNothingIsClosed) {
+  const int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = {.sin_family = AF_INET,
+                         .sin_port = htons(PortOf(server_->address())),
+                         .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)},
+                         .sin_zero = {}};
+  ASSERT_EQ(connect(silent, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  timeval patience = {.tv_sec = 2 * kHandshakeTimeoutMs / 1000, .tv_usec = 0};
+  setsockopt(silent, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+  const absl::Time begin = absl::Now();
+  char octet;
+  EXPECT_EQ(recv(silent, &octet, 1, 0), 0);
+  EXPECT_GT(absl::Now() - begin, absl::Milliseconds(kHandshakeTimeoutMs / 2));
+  close(silent);
+}
+
+TEST_F(SecurityTest, TooMuchMetadataEndsTheCallAlone) {
+  constexpr size_t kMax = kMetadataBytesMax;
+  authority_.Issue(directory_, {.service = "smtp-frontend"});
+  const auto security = Secure("smtp-frontend", directory_);
+  const auto channel = CreateChannel(server_->address(), security.get());
+  const auto stub = EchoService::NewStub(channel);
+  for (const size_t octets : {kMax / 2, 2 * kMax}) {
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + kPatience));
+    context.AddMetadata("x-more", std::string(octets, 'x'));
+    SayRequest request;
+    request.set_text("x");
+    SayResponse response;
+    EXPECT_EQ(stub->Say(&context, request, &response).error_code(),
+              octets < kMax ? grpc::StatusCode::OK : grpc::StatusCode::RESOURCE_EXHAUSTED);
+  }
+  EXPECT_EQ(Say(channel).first, grpc::StatusCode::OK);
 }
 
 TEST_F(SecurityTest, ConfigurationWithoutTlsMeansPlainText) {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <system_error>
@@ -12,6 +13,7 @@
 #include "absl/cleanup/cleanup.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "services/common/base/file.h"
 #include "services/common/base/status_macros.h"
@@ -27,16 +29,32 @@ constexpr size_t kFileBytesMax = 1 << 20;
 constexpr int64_t kDaysDefault = 365;
 constexpr int64_t kDaysMax = 3650;
 
-// For the user alone, whatever was there before.
-absl::Status WriteOwnFile(const std::string& path, const std::string& text) {
-  const int descriptor = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (descriptor < 0) return absl::ErrnoToStatus(errno, path);
-  const ssize_t written = write(descriptor, text.data(), text.size());
-  const int error = written < 0 ? errno : ENOSPC;
-  if (close(descriptor) != 0 || written != static_cast<ssize_t>(text.size())) {
-    return absl::ErrnoToStatus(error, path);
+absl::Status WriteAll(int descriptor, absl::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = write(descriptor, text.data(), text.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return absl::ErrnoToStatus(errno, "write");
+    text.remove_prefix(static_cast<size_t>(written));
   }
-  return absl::OkStatus();
+  return fsync(descriptor) == 0 ? absl::OkStatus() : absl::ErrnoToStatus(errno, "fsync");
+}
+
+// For the user alone, whatever was there before, and whose ever it was: a new file takes the old
+// one's place, so that nobody ever reads half of it.
+absl::Status WriteOwnFile(const std::string& path, const std::string& text) {
+  const std::string fresh = path + ".new";
+  unlink(fresh.c_str());  // of a process that was killed
+  const int descriptor =
+      open(fresh.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (descriptor < 0) return absl::ErrnoToStatus(errno, fresh);
+  absl::Status status = WriteAll(descriptor, text);
+  if (close(descriptor) != 0 && status.ok()) status = absl::ErrnoToStatus(errno, "close");
+  if (status.ok() && rename(fresh.c_str(), path.c_str()) != 0) {
+    status = absl::ErrnoToStatus(errno, "rename");
+  }
+  if (status.ok()) return status;
+  unlink(fresh.c_str());
+  return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
 absl::Status WriteFiles(const std::string& folder, const std::string& authority,

@@ -95,15 +95,25 @@ absl::Status AddDeliveriesOfMessages(Context& context, Ids& ids) {
     return true;
   };
   TURNPIKE_ASSIGN_OR_RETURN(const std::vector<ShardPlace> shards, AllShards(context));
+  size_t away = 0;
   TURNPIKE_RETURN_IF_ERROR(AskEach(context, shards, [&](const ShardPlace& shard) {
-    return ForEach(context.caller(), {kListDeliveries, "deliveries", request, response},
-                   {.target = shard.target}, look);
+    absl::Status status =
+        ForEach(context.caller(), {kListDeliveries, "deliveries", request, response},
+                {.target = shard.target}, look);
+    if (!status.ok()) ++away;
+    return status;
   }));
   if (missing.empty()) return absl::OkStatus();
   const absl::StatusOr<base::MessageId> id = base::MessageId::FromBytes(*missing.begin());
-  return absl::NotFoundError(
-      absl::StrCat("message ", id.ok() ? id->ToString() : "",
-                   " is not in the spool: delivered, returned or deleted, or never there"));
+  const std::string message = absl::StrCat("message ", id.ok() ? id->ToString() : "");
+  if (away > 0) {
+    return absl::UnavailableError(absl::StrCat(message, " may be in one of the ", away, " of ",
+                                               shards.size(),
+                                               " shards that did not answer; repeat it when they "
+                                               "do"));
+  }
+  return absl::NotFoundError(absl::StrCat(
+      message, " is not in the spool: delivered, returned or deleted, or never there"));
 }
 
 absl::Status DryRun(Context& context, const DeliveryChange& change,
@@ -239,6 +249,14 @@ absl::StatusOr<std::vector<uint64_t>> ReadIds(Context& context,
   return ids.deliveries;
 }
 
+absl::Status ExplainDelivery(uint64_t id, const absl::Status& status) {
+  if (!absl::IsNotFound(status)) return status;
+  return absl::NotFoundError(absl::StrCat(
+      "there is no delivery ", id,
+      ": its message was delivered, returned, deleted or moved to another shard, or it "
+      "was never there"));
+}
+
 Flag DryRunFlag() {
   return {.name = "--dry-run", .value = "", .help = "only say what would be done"};
 }
@@ -264,7 +282,8 @@ absl::Status ChangeDeliveries(Context& context, const DeliveryChange& change,
   };
   size_t changed = 0;
   absl::Status first_failure;
-  const auto on_end = [&](size_t i, const absl::Status& status) {
+  const auto on_end = [&](size_t i, const absl::Status& answer) {
+    const absl::Status status = ExplainDelivery(ids[i], answer);
     if (status.ok()) ++changed;
     if (first_failure.ok()) first_failure = status;
     if (!is_for_people) {

@@ -53,6 +53,9 @@ absl::StatusOr<std::vector<uint64_t>> FindDeliveries(Context& context,
 absl::StatusOr<std::vector<uint64_t>> ReadIds(Context& context,
                                               const std::vector<std::string>& words);
 
+// A store's NOT_FOUND about a delivery, in words.
+absl::Status ExplainDelivery(uint64_t id, const absl::Status& status);
+
 // `--dry-run`
 Flag DryRunFlag();
 

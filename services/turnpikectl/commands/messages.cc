@@ -143,8 +143,9 @@ absl::StatusOr<v1::Delivery> GetDelivery(Context& context, uint64_t id) {
   request.set_delivery_id(id);
   v1::GetDeliveryResponse response;
   TURNPIKE_ASSIGN_OR_RETURN(const std::string target, TargetOfDelivery(context, id));
-  TURNPIKE_RETURN_IF_ERROR(context.caller().Call("turnpike.spool.v1.SpoolService.GetDelivery",
-                                                 request, response, {.target = target}));
+  TURNPIKE_RETURN_IF_ERROR(
+      ExplainDelivery(id, context.caller().Call("turnpike.spool.v1.SpoolService.GetDelivery",
+                                                request, response, {.target = target})));
   return std::move(*response.mutable_delivery());
 }
 

@@ -58,15 +58,17 @@ std::string ReasonIn(const std::string& text) {
   return begin == std::string::npos ? text : text.substr(begin + kBefore.size());
 }
 
-// What to do about an error, for what the service's own words do not say.
+// What to do about an error, for what the service's own words do not say. `is_connected`: the
+// service has answered, be it with what gRPC says about a third.
 std::string Explain(const absl::Status& status, const ServiceInfo& service,
-                    const std::string& target, absl::Duration timeout) {
+                    const std::string& target, bool is_connected, absl::Duration timeout) {
   const std::string where = absl::StrCat(service.name, " at ", target);
   const std::string said = Printable(status.message());
   switch (status.code()) {
     case absl::StatusCode::kUnavailable:
-      if (IsNotReached(said)) {
-        return absl::StrCat("cannot reach ", where, ": ", ReasonIn(said), "; is it running? ",
+      if (!is_connected && IsNotReached(said)) {
+        return absl::StrCat("cannot reach ", where, ": ", ReasonIn(said),
+                            "; is it running, and do both ends have services.tls, or neither? ",
                             service.flag, " or ", service.key, " says where it is");
       }
       return absl::StrCat(where, " cannot do it now: ", said, "; try again");
@@ -123,7 +125,8 @@ struct Caller::Place {
   absl::Status Annotate(const grpc::Status& status, absl::Duration timeout) const {
     if (status.ok()) return absl::OkStatus();
     const absl::Status plain = rpc::FromGrpc(status);
-    return absl::Status(plain.code(), Explain(plain, service, target, timeout));
+    const bool is_connected = channel->GetState(/*try_to_connect=*/false) == GRPC_CHANNEL_READY;
+    return absl::Status(plain.code(), Explain(plain, service, target, is_connected, timeout));
   }
 };
 

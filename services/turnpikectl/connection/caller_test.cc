@@ -144,6 +144,16 @@ TEST(CallerTest, ServiceThatCannotDoItIsNotTakenForAbsent) {
   EXPECT_NE(status.message().find("cannot do it now: draining"), std::string::npos) << status;
 }
 
+// As a service says it that cannot reach another one itself.
+TEST(CallerTest, ServiceThatTellsOfAThirdIsNotTakenForAbsent) {
+  FakeServices services;
+  AnswerGetQueue(services, absl::UnavailableError("failed to connect to all addresses"));
+  const absl::Status status = GetQueue(*CallerOf(services.address()));
+  EXPECT_EQ(status.message(), "spool-store at " + services.address() +
+                                  " cannot do it now: failed to connect to all addresses; try "
+                                  "again");
+}
+
 TEST(CallerTest, UnknownMethodIsAnotherVersion) {
   FakeServices services;
   const absl::Status status = GetQueue(*CallerOf(services.address()));

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <string>
 
@@ -11,6 +12,7 @@
 #include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "protos/turnpike/frontend/v1/frontend.pb.h"
 #include "services/common/credentials/verifiers.h"
+#include "services/common/net/testing/test_certificate.h"
 #include "services/turnpikectl/testing/program.h"
 
 namespace turnpike::ctl {
@@ -245,6 +247,30 @@ TEST(AppTest, ServiceThatNobodyNamesIsAMistakeAndOneThatIsAwayIsNot) {
   const auto result = program.Run({"gateways"});
   EXPECT_EQ(result.code, 2);
   EXPECT_THAT(result.err, HasSubstr("nobody says where gateway-dequeue is"));
+}
+
+// Keys are for their owner alone, also where a file was there that all could read.
+TEST(CertificatesTest, IssuedFilesAreTheUsersAlone) {
+  namespace fs = std::filesystem;
+  const std::string folder = testing::TempDir() + "/issued";
+  fs::create_directories(folder + "/keda");
+  const net::testing::TestCertificate authority =
+      net::testing::MakeCertificate("authority", "authority.example");
+  fs::create_directories(folder + "/authority");
+  fs::copy_file(authority.certificate_file, folder + "/authority/tls.crt");
+  fs::copy_file(authority.key_file, folder + "/authority/tls.key");
+  std::ofstream(folder + "/keda/tls.key") << "readable";
+  fs::permissions(folder + "/keda/tls.key", fs::perms(0644));
+  Program program;
+  const auto result = program.Run({"certificate", "issue", "keda", "--authority",
+                                   folder + "/authority", "--directory", folder});
+  ASSERT_EQ(result.code, 0) << result.err;
+  size_t files = 0;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder + "/keda")) {
+    EXPECT_EQ(entry.status().permissions(), fs::perms(0600)) << entry.path();
+    ++files;
+  }
+  EXPECT_EQ(files, 3u);
 }
 
 }  // namespace

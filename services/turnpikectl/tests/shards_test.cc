@@ -215,5 +215,26 @@ TEST_F(ShardsTest, CanarySaysWhatItLacks) {
               HasSubstr("HOST:PORT"));
 }
 
+TEST_F(ShardsTest, MessageOfAShardThatIsAwayIsNotCalledGone) {
+  const std::string of_the_second = "62626262-6262-6262-6262-626262626262";
+  EXPECT_EQ(program_.Run({"message", "describe", of_the_second}).code, 0);
+  is_away_[1] = true;
+  const Program::Result result = program_.Run({"message", "describe", of_the_second});
+  EXPECT_EQ(result.code, 5);
+  EXPECT_THAT(result.err, HasSubstr("may be in one of the 1 of 2 shards that did not answer"));
+}
+
+TEST_F(ShardsTest, DeliveryThatIsNoMoreIsSaidToBe) {
+  const std::string id = std::to_string(spool::FirstIdOf(0) + 1);
+  for (FakeServices* store : {&program_.services(), &second_}) {
+    store->On<v1::GetDeliveryRequest, v1::GetDeliveryResponse>(
+        std::string(kService) + "GetDelivery",
+        [](const auto&, auto&) { return absl::NotFoundError(""); });
+  }
+  const Program::Result result = program_.Run({"message", "describe", id});
+  EXPECT_EQ(result.code, 3);
+  EXPECT_THAT(result.err, HasSubstr("there is no delivery " + id + ": "));
+}
+
 }  // namespace
 }  // namespace turnpike::ctl

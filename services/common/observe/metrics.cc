@@ -8,10 +8,13 @@
 #include <system_error>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "absl/synchronization/mutex.h"
 #include "prometheus/client_metric.h"
 #include "prometheus/gauge.h"
 #include "prometheus/metric_type.h"
@@ -27,6 +30,7 @@ using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
 
+constexpr char kOtherLabel[] = "_other";
 constexpr size_t kProcFileBytesMax = 1 << 20;
 
 MetricFamily Family(const char* name, const char* help, MetricType type) {
@@ -157,13 +161,32 @@ std::shared_ptr<prometheus::Registry> CreateRegistry() {
   return registry;
 }
 
+struct LabelCap::State {
+  explicit State(size_t values_max) : values_max(values_max) {}
+
+  const size_t values_max;
+  absl::Mutex mu;
+  absl::flat_hash_map<std::string, size_t> holders ABSL_GUARDED_BY(mu);  // by name
+};
+
+LabelCap::LabelCap(size_t values_max) : state_(std::make_shared<State>(values_max)) {}
+
 std::string LabelCap::Admit(absl::string_view value) {
-  absl::MutexLock lock(&mu_);
-  if (!values_.contains(value)) {
-    if (values_.size() >= values_max_) return "_other";
-    values_.emplace(value);
+  absl::MutexLock lock(&state_->mu);
+  const auto known = state_->holders.find(value);
+  if (known == state_->holders.end() && state_->holders.size() >= state_->values_max) {
+    return kOtherLabel;
   }
+  ++state_->holders[value];
   return std::string(value);
+}
+
+void LabelCap::Release(const std::string& admitted, const std::function<void()>& on_last) {
+  absl::MutexLock lock(&state_->mu);
+  const auto known = state_->holders.find(admitted);
+  if (known == state_->holders.end() || --known->second > 0) return;
+  state_->holders.erase(known);
+  if (on_last) on_last();
 }
 
 std::vector<prometheus::MetricFamily> ProcessCollector::Collect() const {

@@ -4,14 +4,12 @@
 #define TURNPIKE_SERVICES_COMMON_OBSERVE_METRICS_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
 
@@ -31,17 +29,22 @@ const std::vector<double>& CountBuckets();
 // A registry that has turnpike_build_info.
 std::shared_ptr<prometheus::Registry> CreateRegistry();
 
-// Bounds a label whose values come from the configuration (listeners, routes): the first
-// `values_max` names are admitted, later ones are `_other`. Thread-safe.
+// Bounds a label whose values come from the configuration (listeners, routes): as long as
+// `values_max` names are admitted, further ones are `_other`. Copies are one and the same cap.
+// Thread-safe.
 class LabelCap {
  public:
-  explicit LabelCap(size_t values_max = 64) : values_max_(values_max) {}
+  explicit LabelCap(size_t values_max = 64);
+
   std::string Admit(absl::string_view value);
+  // Takes back one Admit, by what it returned. After as many as there were the name makes room for
+  // another, as when a reload takes it out of the configuration; `on_last` is called before anybody
+  // else can have the place, to take the name's series away. It must not use the cap.
+  void Release(const std::string& admitted, const std::function<void()>& on_last = nullptr);
 
  private:
-  const size_t values_max_;
-  absl::Mutex mu_;
-  absl::flat_hash_set<std::string> values_ ABSL_GUARDED_BY(mu_);
+  struct State;
+  const std::shared_ptr<State> state_;
 };
 
 // The process_* metrics of this process, read when they are asked for, and

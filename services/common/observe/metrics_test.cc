@@ -73,5 +73,23 @@ TEST(LabelCapTest, FurtherValuesAreOther) {
   EXPECT_EQ(cap.Admit("a"), "a");
 }
 
+// As reloads take names out of the configuration and put others in.
+TEST(LabelCapTest, NameThatNobodyHoldsMakesRoomForAnother) {
+  LabelCap cap(2);
+  LabelCap same = cap;
+  cap.Admit("a");
+  same.Admit("a");
+  cap.Admit("b");
+  int gone = 0;
+  cap.Release("a", [&] { ++gone; });
+  EXPECT_EQ(cap.Admit("c"), "_other");
+  EXPECT_EQ(gone, 0);
+  cap.Release("a", [&] { ++gone; });
+  EXPECT_EQ(gone, 1);
+  EXPECT_EQ(same.Admit("c"), "c");
+  for (const char* not_held : {"a", "_other"}) cap.Release(not_held, [&] { ++gone; });
+  EXPECT_EQ(gone, 1);
+}
+
 }  // namespace
 }  // namespace turnpike::observe

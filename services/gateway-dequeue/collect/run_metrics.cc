@@ -55,7 +55,10 @@ std::shared_ptr<RunSeries> RunMetrics::ForName(RunKind kind, absl::string_view n
     return prometheus::Labels{{"collection", labels.at("name")}, {"result", value}};
   };
   absl::MutexLock lock(&mu_);
-  if (std::shared_ptr<RunSeries> known = series_[labels].lock()) return known;
+  if (std::shared_ptr<RunSeries> known = series_[labels].lock()) {
+    names_.Release(labels.at("name"));  // which holds it already
+    return known;
+  }
   std::shared_ptr<RunSeries> series(
       new RunSeries{
           .kind = kind,
@@ -79,7 +82,12 @@ void RunMetrics::Forget(const prometheus::Labels& labels, RunSeries* series) {
       running_.Remove(&series->running);
       failures_.Remove(&series->failures);
       last_success_.Remove(&series->last_success);
+      if (series->taken != nullptr) {
+        messages_.Remove(series->taken);
+        messages_.Remove(series->refused);
+      }
     }
+    names_.Release(labels.at("name"));
   }
   delete series;
 }

@@ -44,8 +44,9 @@ class RunMetrics {
   // `registry` outlives this.
   explicit RunMetrics(prometheus::Registry& registry);
 
-  // The same for all who ask for a name at one time. When the last of them has gone the gauges are
-  // no longer reported: a collection that was taken out of the configuration has no failures.
+  // The same for all who ask for a name at one time. When the last of them has gone the name's
+  // series are no longer reported, and it makes room for another under the cap on names: a
+  // collection that was taken out of the configuration has no failures.
   std::shared_ptr<RunSeries> ForName(RunKind kind, absl::string_view name);
   // A run that has ended.
   void CountRun(RunSeries& series, const v1::Run& run);
@@ -53,7 +54,7 @@ class RunMetrics {
   static void Show(const RunHistory& history, RunSeries& series);
 
  private:
-  // Takes the gauges away, unless somebody has asked for them again meanwhile.
+  // Takes the series away, unless somebody has asked for them again meanwhile.
   void Forget(const prometheus::Labels& labels, RunSeries* series);
 
   observe::LabelCap names_;

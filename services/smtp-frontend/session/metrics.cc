@@ -144,18 +144,30 @@ std::shared_ptr<ListenerMetrics> Metrics::ForListener(absl::string_view listener
     more[name] = value;
     return more;
   };
-  auto metrics = std::shared_ptr<ListenerMetrics>(new ListenerMetrics{
-      .label = label,
-      .connections = connections_.Add(labels),
-      .open_connections = open_connections_.Add(labels),
-      .refused_by_limit = refused_.Add(with("reason", "limit")),
-      .refused_by_address_limit = refused_.Add(with("reason", "address_limit")),
-      .refused_by_rate = refused_.Add(with("reason", "rate")),
-      .refused_by_policy = refused_.Add(with("reason", "policy")),
-      .refused_by_proxy_header = refused_.Add(with("reason", "proxy_header")),
-      .session_seconds = session_seconds_.Add(labels, SessionBuckets()),
-      .messages = {},
-  });
+  // Its counters stay, as those of the process. What says how it is now goes with the last profile
+  // that has the name: a certificate that nobody shows any more need not be replaced.
+  const auto forget = [cap = listener_labels_, label, &limits = connections_limit_,
+                       &ends = certificate_end_](ListenerMetrics* gone) mutable {
+    delete gone;
+    cap.Release(label, [&] {
+      limits.Remove(&limits.Add({{"listener", label}}));
+      ends.Remove(&ends.Add({{"use", "smtp"}, {"name", label}}));
+    });
+  };
+  std::shared_ptr<ListenerMetrics> metrics(
+      new ListenerMetrics{
+          .label = label,
+          .connections = connections_.Add(labels),
+          .open_connections = open_connections_.Add(labels),
+          .refused_by_limit = refused_.Add(with("reason", "limit")),
+          .refused_by_address_limit = refused_.Add(with("reason", "address_limit")),
+          .refused_by_rate = refused_.Add(with("reason", "rate")),
+          .refused_by_policy = refused_.Add(with("reason", "policy")),
+          .refused_by_proxy_header = refused_.Add(with("reason", "proxy_header")),
+          .session_seconds = session_seconds_.Add(labels, SessionBuckets()),
+          .messages = {},
+      },
+      forget);
   for (size_t i = 0; i < metrics->messages.size(); ++i) {
     metrics->messages[i] = &messages_.Add(with("authorized_by", kAuthorizedBy[i]));
   }

@@ -34,47 +34,41 @@ absl::StatusOr<Trigger> TriggerOf(const ScaledObjectRef& object) {
 }  // namespace
 
 // One StreamIsActive. Thread-safe; it lives until gRPC is done with it and the service has let go.
+//
+// Writes and the end begin under the lock: nothing may begin once the end has, which may come from
+// another thread between a decision to write and the write. gRPC reacts on threads of its own.
 class ScalerService::ActiveStream : public grpc::ServerWriteReactor<IsActiveResponse> {
  public:
   explicit ActiveStream(std::function<void()> on_done) : on_done_(std::move(on_done)) {}
 
   // The latest state; it is written when the peer does not know it yet.
   void Tell(bool is_active) {
-    {
-      absl::MutexLock lock(&mu_);
-      wanted_ = is_active;
-      if (!BeginWrite()) return;
-    }
-    StartWrite(&response_);
+    absl::MutexLock lock(&mu_);
+    wanted_ = is_active;
+    Write();
   }
 
   void End(const absl::Status& status) {
-    {
-      absl::MutexLock lock(&mu_);
-      if (std::exchange(is_ended_, true)) return;
-    }
-    Finish(rpc::ToGrpc(status));
+    absl::MutexLock lock(&mu_);
+    if (!std::exchange(is_ended_, true)) Finish(rpc::ToGrpc(status));
   }
 
   void OnWriteDone(bool ok) override {
     if (!ok) return End(absl::CancelledError("the peer has gone"));
-    {
-      absl::MutexLock lock(&mu_);
-      is_writing_ = false;
-      if (!BeginWrite()) return;
-    }
-    StartWrite(&response_);
+    absl::MutexLock lock(&mu_);
+    is_writing_ = false;
+    Write();
   }
   void OnCancel() override { End(absl::CancelledError("the peer has gone")); }
   void OnDone() override { on_done_(); }
 
  private:
-  bool BeginWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (is_ended_ || is_writing_ || wanted_ == written_) return false;
+  void Write() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (is_ended_ || is_writing_ || wanted_ == written_) return;
     is_writing_ = true;
     written_ = wanted_;
     response_.set_result(*written_);
-    return true;
+    StartWrite(&response_);
   }
 
   const std::function<void()> on_done_;

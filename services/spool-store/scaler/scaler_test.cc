@@ -165,6 +165,21 @@ TEST_F(ScalerTest, StreamThatIsCancelledIsForgotten) {
   EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
 }
 
+// What a stream is told and its end come from different threads.
+TEST_F(ScalerTest, StreamsThatEndAtOnceDoNoHarm) {
+  for (int i = 0; i < 300; ++i) {
+    grpc::ClientContext context;
+    const auto stream = stub_->StreamIsActive(&context, Object("due_deliveries", "1"));
+    if (i % 3 > 0) stream->WaitForInitialMetadata();
+    context.TryCancel();
+    EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::CANCELLED);
+  }
+  grpc::ClientContext context;
+  externalscaler::IsActiveResponse response;
+  ASSERT_TRUE(stub_->IsActive(&context, Object("due_deliveries", "1"), &response).ok());
+  EXPECT_FALSE(response.result());
+}
+
 TEST(ScalerStartTest, WithoutAnAddressThereIsNone) {
   prometheus::Registry registry;
   const auto scaler = Scaler::Start(config::v1::Config(), nullptr, registry);

@@ -48,6 +48,10 @@ const char* EndingName(v1::AtrnEnding ending) {
   }
 }
 
+absl::Status Revoked() {
+  return absl::UnavailableError("shutting down, suspended, or the session's lock was lost");
+}
+
 }  // namespace
 
 void AtrnRun::OnMessage(const v1::RunAtrnRequest& request) {
@@ -105,7 +109,7 @@ void AtrnRun::Begin(const v1::AtrnBegin& begin) {
     } else {
       self->Refuse(
           begin.asker().gateway_login().empty() ? smtp::kAuthRequired : smtp::kAtrnUnavailable,
-          Result::kError);
+          Result::kError, overrides.status());
     }
   });
 }
@@ -138,7 +142,7 @@ void AtrnRun::Decide(const v1::AtrnBegin& begin, const Overrides& overrides) {
   if (refusal.has_value()) {
     Refuse(refusal->reply, refusal->result);
   } else if (is_revoked) {
-    Refuse(smtp::kAtrnUnavailable, Result::kError);
+    Refuse(smtp::kAtrnUnavailable, Result::kError, Revoked());
   } else {
     SessionLock::Acquire(
         parts_.state, std::move(options),
@@ -157,7 +161,7 @@ void AtrnRun::OnLocked(absl::StatusOr<std::shared_ptr<SessionLock>> session_lock
     return;
   }
   if (!session_lock.ok()) {
-    Refuse(smtp::kAtrnUnavailable, Result::kError);
+    Refuse(smtp::kAtrnUnavailable, Result::kError, session_lock.status());
     return;
   }
   bool is_over;
@@ -197,7 +201,7 @@ void AtrnRun::KeepInterval() {
         } else if (absl::IsAborted(response.status())) {
           self->Refuse(smtp::kAtrnRefused, Result::kBusy);
         } else {
-          self->Refuse(smtp::kAtrnUnavailable, Result::kError);
+          self->Refuse(smtp::kAtrnUnavailable, Result::kError, response.status());
         }
       });
 }
@@ -218,14 +222,19 @@ void AtrnRun::LookIntoQueue() {
 
 void AtrnRun::OnQueue(const absl::StatusOr<spool::v1::GetQueueResponse>& response) {
   if (!response.ok()) {
-    Refuse(smtp::kAtrnUnavailable, Result::kError);
+    Refuse(smtp::kAtrnUnavailable, Result::kError, response.status());
     return;
   }
   const spool::v1::QueueStats& stats = response->stats();
-  if (stats.held() + stats.ready() + stats.deferred() == 0) {
-    Refuse(smtp::kYouHaveNoMail, Result::kNoMail);
-  } else {
+  if (stats.held() + stats.ready() + stats.deferred() > 0) {
     Grant();
+  } else if (stats.shards_away() > 0) {
+    // There may be mail.
+    Refuse(
+        smtp::kAtrnUnavailable, Result::kError,
+        absl::UnavailableError(absl::StrCat(stats.shards_away(), " of the spool's shards away")));
+  } else {
+    Refuse(smtp::kYouHaveNoMail, Result::kNoMail);
   }
 }
 
@@ -246,7 +255,7 @@ void AtrnRun::Grant() {
     begin_time = begin_time_;
   }
   if (is_revoked) {
-    Refuse(smtp::kAtrnUnavailable, Result::kError);
+    Refuse(smtp::kAtrnUnavailable, Result::kError, Revoked());
     return;
   }
   parts_.metrics.CountRequest(Protocol::kAtrn, Result::kStarted);
@@ -262,7 +271,7 @@ void AtrnRun::Grant() {
   stream_->Send([&grant](v1::RunAtrnResponse& response) { *response.mutable_grant() = grant; });
 }
 
-void AtrnRun::Refuse(const smtp::ReplyCode& code, Result result) {
+void AtrnRun::Refuse(const smtp::ReplyCode& code, Result result, const absl::Status& cause) {
   const smtp::Reply reply(code);
   std::shared_ptr<SessionLock> session_lock;
   GatewayPointer gateway;
@@ -283,7 +292,9 @@ void AtrnRun::Refuse(const smtp::ReplyCode& code, Result result) {
                {{"session", asker.session_id()},
                 {"client", asker.client_address()},
                 {"gateway", asker.gateway_login()},
-                {"code", static_cast<int>(code.code)}});
+                {"code", static_cast<int>(code.code)},
+                {"result", ResultName(result)},
+                {"error", cause.ok() ? "" : cause.ToString()}});
   if (gateway != nullptr && result != Result::kError) {
     RecordLastRequest(parts_.state, gateway->domain(),
                       MakeLastRequest("atrn", asker.client_address(), begin_time, reply));

@@ -52,7 +52,9 @@ class AtrnRun : public std::enable_shared_from_this<AtrnRun> {
   void LookIntoQueue();
   void OnQueue(const absl::StatusOr<spool::v1::GetQueueResponse>& response);
   void Grant();
-  void Refuse(const smtp::ReplyCode& reply, Result result);
+  // `cause` is for the log.
+  void Refuse(const smtp::ReplyCode& reply, Result result,
+              const absl::Status& cause = absl::OkStatus());
   void End(v1::AtrnEnding ending, const std::string& detail);
   // The answer to a call of ours came for a session that is over.
   bool IsOver();

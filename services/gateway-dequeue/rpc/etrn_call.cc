@@ -35,7 +35,7 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
           if (overrides.ok()) {
             self->Decide(**overrides);
           } else {
-            self->Finish(smtp::Reply(smtp::kUnableToQueue), Result::kError, 0);
+            self->Fail(overrides.status());
           }
         });
   }
@@ -63,7 +63,7 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
   void OnReleased(const GatewayPointer& gateway,
                   const absl::StatusOr<spool::v1::ReleaseQueueResponse>& released) {
     int64_t messages = 0;
-    bool has_failed;
+    absl::Status failure;
     {
       absl::MutexLock lock(&mu_);
       if (released.ok()) {
@@ -75,15 +75,23 @@ class EtrnCall : public std::enable_shared_from_this<EtrnCall> {
       }
       if (--releases_left_ > 0) return;
       messages = messages_;
-      has_failed = !status_.ok();
+      failure = status_;
     }
-    if (has_failed) {
-      // Some may be released: asking again joins them.
-      Finish(smtp::Reply(smtp::kUnableToQueue), Result::kError, 0);
+    if (!failure.ok()) {
+      Fail(failure);
     } else {
       Finish(EtrnReply(messages, request_.name()),
              messages > 0 ? Result::kStarted : Result::kNoMail, messages);
     }
+  }
+
+  // Some may be released: asking again joins them.
+  void Fail(const absl::Status& status) {
+    TURNPIKE_LOG(kWarning, "ETRN cannot be answered now",
+                 {{"session", request_.asker().session_id()},
+                  {"node", request_.name()},
+                  {"error", status.ToString()}});
+    Finish(smtp::Reply(smtp::kUnableToQueue), Result::kError, 0);
   }
 
   void Finish(const smtp::Reply& reply, Result result, int64_t messages) {

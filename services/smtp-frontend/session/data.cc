@@ -10,6 +10,7 @@
 #include "services/common/observe/log.h"
 #include "services/common/smtp/received.h"
 #include "services/common/smtp/reply_codes.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/smtp-frontend/session/replies.h"
 #include "services/smtp-frontend/session/session.h"
 
@@ -106,6 +107,8 @@ asio::awaitable<void> Session::On(smtp::event::EndOfContent) {
   const std::string return_path = transaction_->return_path();
   const bool has_own_recipient = transaction_->has_own_recipient();
   spool::v1::NewMessage message = std::move(*transaction_).TakeMessage();
+  const std::string first_recipient = message.deliveries(0).recipients(0).address();
+  const std::string first_queue = spool::QueueText(message.deliveries(0).queue());
   FillClient(message.mutable_client());
   *message.mutable_received_time() =
       google::protobuf::util::TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(now));
@@ -126,6 +129,8 @@ asio::awaitable<void> Session::On(smtp::event::EndOfContent) {
                  {{"session", id_},
                   {"message", message_id},
                   {"from", observe::LogAddress(return_path)},
+                  {"to", observe::LogAddress(first_recipient)},
+                  {"queue", first_queue},
                   {"client", facts_.client_address()},
                   {"bytes", uint64_t{bytes}},
                   {"recipients", uint64_t{recipients}},

@@ -71,6 +71,11 @@ bool LeaseFeed::IsHeld(const spool::v1::LeaseToken& token) const {
          !revoked_.contains(Token(token.delivery_id(), token.fence()));
 }
 
+std::vector<uint32_t> LeaseFeed::LostShards() const {
+  absl::MutexLock lock(&mu_);
+  return {lost_shards_.begin(), lost_shards_.end()};
+}
+
 std::vector<spool::v1::LeaseToken> LeaseFeed::WaitingTokens() const {
   absl::MutexLock lock(&mu_);
   std::vector<spool::v1::LeaseToken> tokens;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/btree_set.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
@@ -42,6 +43,8 @@ class LeaseFeed : public spool::LeaseStream::Handler {
   void Stop();
   // Whether the lease is still ours, as far as we know.
   bool IsHeld(const spool::v1::LeaseToken& token) const;
+  // Stores of which nothing came, or nothing more; by number, in order.
+  std::vector<uint32_t> LostShards() const;
   // Tokens of deliveries that wait here, to be renewed.
   std::vector<spool::v1::LeaseToken> WaitingTokens() const;
 
@@ -58,7 +61,7 @@ class LeaseFeed : public spool::LeaseStream::Handler {
   mutable absl::Mutex mu_;
   std::deque<spool::v1::LeasedDelivery> waiting_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_set<Token> revoked_ ABSL_GUARDED_BY(mu_);
-  absl::flat_hash_set<uint32_t> lost_shards_ ABSL_GUARDED_BY(mu_);  // none of theirs is ours
+  absl::btree_set<uint32_t> lost_shards_ ABSL_GUARDED_BY(mu_);  // none of theirs is ours
   bool is_drained_ ABSL_GUARDED_BY(mu_) = false;
   bool is_stopped_ ABSL_GUARDED_BY(mu_) = false;
   bool is_closed_ ABSL_GUARDED_BY(mu_) = false;

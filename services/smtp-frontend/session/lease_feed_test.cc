@@ -76,6 +76,7 @@ TEST(LeaseFeedTest, WhatALostShardHasLeasedIsNotHandedOut) {
   feed.OnShardLost(2, absl::UnavailableError("away"));
   EXPECT_EQ(IdOf(*Ask(feed)), kept);
   EXPECT_TRUE(std::holds_alternative<LeaseFeed::Drained>(**Ask(feed)));
+  EXPECT_EQ(feed.LostShards(), std::vector<uint32_t>{2});
   spool::v1::LeaseToken token;
   token.set_delivery_id(kept);
   EXPECT_TRUE(feed.IsHeld(token));

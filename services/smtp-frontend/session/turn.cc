@@ -9,12 +9,14 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "services/common/base/check.h"
 #include "services/common/base/message_id.h"
 #include "services/common/net/await.h"
 #include "services/common/observe/log.h"
 #include "services/common/smtp/header_scan.h"
 #include "services/common/spooled/outgoing.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/smtp-frontend/session/turn_settlement.h"
 #include "services/spool-store/client/spooled_content.h"
 
@@ -220,7 +222,13 @@ asio::awaitable<std::optional<AtrnEnding>> Turn::SendLeased(
       if (client_.end().has_value()) co_return EndingOfClient();
       next = co_await NextDelivery();
     }
-    if (std::holds_alternative<LeaseFeed::Drained>(next)) co_return std::nullopt;
+    if (std::holds_alternative<LeaseFeed::Drained>(next)) {
+      const std::vector<uint32_t> lost = leases_->feed->LostShards();
+      if (lost.empty()) co_return std::nullopt;
+      detail_ = absl::StrCat("what the spool's shard ", absl::StrJoin(lost, ", "),
+                             " keeps could not be sent: it does not answer");
+      co_return dequeue::v1::ATRN_ENDING_STORE_AWAY;
+    }
     if (std::holds_alternative<LeaseFeed::Stopped>(next)) {
       const bool is_drain = watch_->cause() == AtrnWatch::Cause::kDrain;
       detail_ = is_drain ? "shutting down" : "the grant was taken back";
@@ -405,7 +413,7 @@ void Turn::Record(const spool::v1::LeasedDelivery& delivery, const TurnAttempt& 
                {{"session", options_.session_id},
                 {"message", id.ok() ? id->ToString() : ""},
                 {"delivery", delivery.token().delivery_id()},
-                {"queue", delivery.queue().name()},
+                {"queue", spool::QueueText(delivery.queue())},
                 {"result", outcome},
                 {"delivered", result.delivered},
                 {"kept", result.kept},

@@ -218,12 +218,4 @@ std::shared_ptr<LeaseStream> DueLeases::StreamOf(const v1::LeaseToken& token) {
   return shard < lines_.size() ? lines_[shard].stream : nullptr;
 }
 
-void DueLeases::Renew(const v1::LeaseToken& token) {
-  if (const auto stream = StreamOf(token)) stream->Renew(token);
-}
-
-void DueLeases::HandBack(const v1::LeaseToken& token) {
-  if (const auto stream = StreamOf(token)) stream->HandBack(token);
-}
-
 }  // namespace turnpike::spool

@@ -41,8 +41,8 @@ class DueLeases : public std::enable_shared_from_this<DueLeases> {
   void Free();
 
   void AddCredit(int32_t deliveries);
-  void Renew(const v1::LeaseToken& token);
-  void HandBack(const v1::LeaseToken& token);
+  // The stream that the lease is of; null when it is over.
+  std::shared_ptr<LeaseStream> StreamOf(const v1::LeaseToken& token);
   void Pause(const v1::QueueName& queue) { Say(queue, true); }
   void Resume(const v1::QueueName& queue) { Say(queue, false); }
 
@@ -69,7 +69,6 @@ class DueLeases : public std::enable_shared_from_this<DueLeases> {
   void OnLeased(size_t shard, uint64_t number, v1::LeaseResponse response);
   void OnLineClosed(size_t shard, uint64_t number, const absl::Status& status);
   void Say(const v1::QueueName& queue, bool is_pause);
-  std::shared_ptr<LeaseStream> StreamOf(const v1::LeaseToken& token);
 
   const Shards& shards_;
   const v1::LeaseOpen open_;

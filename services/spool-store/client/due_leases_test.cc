@@ -157,7 +157,7 @@ TEST_F(DueLeasesTest, HandedBackDeliveryIsItsShards) {
   leases_->AddCredit(4);
   const auto leased = recorder_->leased();
   ASSERT_EQ(leased.size(), 1u);
-  leases_->HandBack(leased[0].token());
+  leases_->StreamOf(leased[0].token())->HandBack(leased[0].token());
   EXPECT_EQ(recorder_->leased().size(), 2u);  // at once given again
   EXPECT_EQ(shards_->store(1).deliveries()[0].state(), v1::DELIVERY_STATE_LEASED);
 }

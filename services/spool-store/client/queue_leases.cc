@@ -33,12 +33,39 @@ QueueLeases::QueueLeases(const Shards& shards, v1::LeaseOpen open,
   if (open_.queue().deliveries_max() > 0) left_ = open_.queue().deliveries_max();
 }
 
+void QueueLeases::BeginRound() {
+  current_ = 0;
+  ++round_;
+  brought_ = 0;
+  TakeUp(clock_.Now());
+}
+
+bool QueueLeases::TakeUp(absl::Time now) {
+  bool is_any = false;
+  for (Line& line : lines_) {
+    if (!line.retry_time.has_value() || now < *line.retry_time) continue;
+    line.retry_time = std::nullopt;
+    is_any = true;
+  }
+  return is_any;
+}
+
+bool QueueLeases::IsPassedOver(const Line& line) const {
+  return line.is_lost || line.retry_time.has_value() || line.drained_round == round_;
+}
+
+bool QueueLeases::IsAnyPutOff() const {
+  return std::any_of(lines_.begin(), lines_.end(),
+                     [](const Line& line) { return line.retry_time.has_value(); });
+}
+
 QueueLeases::Step QueueLeases::Next() {
   if (is_closed_ || is_drained_ || is_opening_ || credit_ <= 0) return {};
   while (true) {
-    while (current_ < lines_.size() && lines_[current_].is_lost) ++current_;
+    while (current_ < lines_.size() && IsPassedOver(lines_[current_])) ++current_;
     if (left_ == 0 || (current_ >= lines_.size() && brought_ == 0)) {
       asked_time_ = std::nullopt;
+      if (left_ != 0 && IsAnyPutOff()) return {};
       const bool is_any_left =
           std::any_of(lines_.begin(), lines_.end(), [](const Line& line) { return !line.is_lost; });
       if (!is_any_left) return {.kind = Step::Kind::kOver};
@@ -46,9 +73,7 @@ QueueLeases::Step QueueLeases::Next() {
       return {.kind = Step::Kind::kDrained};
     }
     if (current_ < lines_.size()) break;
-    current_ = 0;
-    ++round_;
-    brought_ = 0;
+    BeginRound();
   }
   Line& line = lines_[current_];
   if (!line.is_opened) {
@@ -110,7 +135,7 @@ void QueueLeases::Open(const Step& step) {
   is_opening_ = false;
   Line& line = lines_[step.shard];
   // Otherwise it is over already.
-  if (!line.is_lost && !is_closed_) line.stream.swap(stream);
+  if (line.is_opened && !line.is_lost && !is_closed_) line.stream.swap(stream);
 }
 
 void QueueLeases::OnLeased(size_t shard, v1::LeaseResponse response) {
@@ -122,6 +147,7 @@ void QueueLeases::OnLeased(size_t shard, v1::LeaseResponse response) {
     absl::MutexLock lock(&mu_);
     Line& line = lines_[shard];
     if (is_closed_ || line.is_lost) return;
+    line.is_reached = true;
     stream = line.stream;
     line.credit = std::max<int64_t>(0, line.credit - response.deliveries_size());
     auto& deliveries = *response.mutable_deliveries();
@@ -138,7 +164,7 @@ void QueueLeases::OnLeased(size_t shard, v1::LeaseResponse response) {
     if (shard == current_) {
       asked_time_ = std::nullopt;
       if (response.drained() && !is_drained_) {
-        ++current_;
+        line.drained_round = round_;
         goes_on = true;
       }
     }
@@ -151,17 +177,34 @@ void QueueLeases::OnLeased(size_t shard, v1::LeaseResponse response) {
 }
 
 void QueueLeases::OnLineClosed(size_t shard, const absl::Status& status) {
+  if (PutOff(shard)) {
+    Advance();
+  } else {
+    LeaveOut(shard, status);
+  }
+}
+
+bool QueueLeases::PutOff(size_t shard) {
+  const absl::Time now = clock_.Now();
+  absl::MutexLock lock(&mu_);
+  Line& line = lines_[shard];
+  if (is_closed_ || line.is_lost || line.is_reached) return false;
+  if (!line.away_since.has_value()) line.away_since = now;
+  if (now - *line.away_since >= kReachTimeMax) return false;
+  Part(shard);
+  line.is_opened = false;
+  line.retry_time = now + kReachInterval;
+  return true;
+}
+
+void QueueLeases::LeaveOut(size_t shard, const absl::Status& status) {
   bool is_over = false;
   {
     absl::MutexLock lock(&mu_);
-    Line& line = lines_[shard];
-    if (is_closed_ || line.is_lost) return;
-    line.is_lost = true;
-    line.credit = 0;
-    if (line.stream != nullptr) ended_.push_back(std::move(line.stream));
-    line.stream = nullptr;
+    if (is_closed_ || lines_[shard].is_lost) return;
+    Part(shard);
+    lines_[shard].is_lost = true;
     lost_status_ = status;
-    if (shard == current_) asked_time_ = std::nullopt;
     is_over =
         std::all_of(lines_.begin(), lines_.end(), [](const Line& each) { return each.is_lost; });
   }
@@ -170,16 +213,33 @@ void QueueLeases::OnLineClosed(size_t shard, const absl::Status& status) {
   Advance();
 }
 
+void QueueLeases::Part(size_t shard) {
+  Line& line = lines_[shard];
+  line.credit = 0;
+  if (line.stream != nullptr) ended_.push_back(std::move(line.stream));
+  line.stream = nullptr;
+  if (shard == current_) asked_time_ = std::nullopt;
+}
+
 bool QueueLeases::Tick(absl::Time now) {
   Free();
-  size_t late = 0;
+  std::optional<size_t> late;
   {
     absl::MutexLock lock(&mu_);
     if (is_closed_) return false;
-    if (!asked_time_.has_value() || now - *asked_time_ < kAnswerTimeMax) return true;
-    late = current_;
+    if (asked_time_.has_value() && now - *asked_time_ >= kAnswerTimeMax) {
+      late = current_;
+    } else if (current_ >= lines_.size() && TakeUp(now)) {
+      current_ = 0;
+    } else {
+      return true;
+    }
   }
-  OnLineClosed(late, absl::DeadlineExceededError("the shard does not answer"));
+  if (late.has_value()) {
+    LeaveOut(*late, absl::DeadlineExceededError("the shard does not answer"));
+  } else {
+    Advance();
+  }
   return true;
 }
 
@@ -210,11 +270,7 @@ void QueueLeases::AddCredit(int32_t deliveries) {
   {
     absl::MutexLock lock(&mu_);
     credit_ += deliveries;
-    if (std::exchange(is_drained_, false)) {
-      current_ = 0;
-      ++round_;
-      brought_ = 0;
-    }
+    if (std::exchange(is_drained_, false)) BeginRound();
   }
   Advance();
 }
@@ -223,14 +279,6 @@ std::shared_ptr<LeaseStream> QueueLeases::StreamOf(const v1::LeaseToken& token) 
   const size_t shard = ShardOf(token.delivery_id());
   absl::MutexLock lock(&mu_);
   return shard < lines_.size() ? lines_[shard].stream : nullptr;
-}
-
-void QueueLeases::Renew(const v1::LeaseToken& token) {
-  if (const auto stream = StreamOf(token)) stream->Renew(token);
-}
-
-void QueueLeases::HandBack(const v1::LeaseToken& token) {
-  if (const auto stream = StreamOf(token)) stream->HandBack(token);
 }
 
 }  // namespace turnpike::spool

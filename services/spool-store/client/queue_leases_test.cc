@@ -38,6 +38,14 @@ class QueueLeasesTest : public testing::Test {
     leases_->Free();
     leases_->AwaitOpening();
   }
+  // Time goes by until a shard that cannot be reached is given up.
+  void Wait() {
+    for (absl::Duration waited; waited <= QueueLeases::kReachTimeMax;
+         waited += QueueLeases::kReachInterval) {
+      clock_.Advance(QueueLeases::kReachInterval);
+      leases_->Tick(clock_.Now());
+    }
+  }
   void Store(size_t shard, int count) {
     for (int i = 0; i < count; ++i) {
       ASSERT_TRUE(StoreIn(shards_.store(shard),
@@ -105,9 +113,40 @@ TEST_F(QueueLeasesTest, ShardThatIsAwayIsLeftOut) {
   Open();
   leases_->AddCredit(10);
   EXPECT_EQ(Counts(), (std::vector<int>{2, 0, 2}));
+  EXPECT_TRUE(recorder_->lost().empty());
+  EXPECT_EQ(recorder_->drained(), 0) << "it may come yet";
+  Wait();
   EXPECT_EQ(recorder_->lost(), std::vector<uint32_t>{1});
   EXPECT_EQ(recorder_->drained(), 1);
   EXPECT_TRUE(recorder_->closed().empty());
+}
+
+TEST_F(QueueLeasesTest, ShardThatComesUpIsAskedAfterTheOthers) {
+  for (size_t shard = 0; shard < 3; ++shard) Store(shard, 2);
+  shards_.store(1).SetLeaseStatus(Away());
+  Open();
+  leases_->AddCredit(10);
+  clock_.Advance(QueueLeases::kReachTimeMax - QueueLeases::kReachInterval);
+  leases_->Tick(clock_.Now());
+  EXPECT_EQ(recorder_->drained(), 0);
+  shards_.store(1).SetLeaseStatus(absl::OkStatus());
+  clock_.Advance(QueueLeases::kReachInterval);
+  leases_->Tick(clock_.Now());
+  EXPECT_EQ(Counts(), (std::vector<int>{2, 2, 2}));
+  EXPECT_EQ(recorder_->drained(), 1);
+  EXPECT_TRUE(recorder_->lost().empty());
+}
+
+TEST_F(QueueLeasesTest, CreditGivenWhileAShardIsAwaitedIsForItToo) {
+  Store(1, 6);
+  shards_.store(1).SetLeaseStatus(Away());
+  Open();
+  leases_->AddCredit(2);
+  leases_->AddCredit(2);
+  shards_.store(1).SetLeaseStatus(absl::OkStatus());
+  clock_.Advance(QueueLeases::kReachInterval);
+  leases_->Tick(clock_.Now());
+  EXPECT_EQ(Counts(), (std::vector<int>{0, 4, 0}));
 }
 
 TEST_F(QueueLeasesTest, ShardThatIsLostIsLeftOutFromThenOn) {
@@ -125,6 +164,8 @@ TEST_F(QueueLeasesTest, ItIsOverWhenAllShardsAreAway) {
   for (size_t i = 0; i < 3; ++i) shards_.store(i).SetLeaseStatus(Away());
   Open();
   leases_->AddCredit(1);
+  EXPECT_TRUE(recorder_->closed().empty());
+  Wait();
   ASSERT_EQ(recorder_->closed().size(), 1u);
   EXPECT_TRUE(absl::IsUnavailable(recorder_->closed()[0]));
   EXPECT_EQ(recorder_->drained(), 0);

@@ -1,6 +1,7 @@
 #include "services/spool-store/client/sharded_spool.h"
 
 #include <functional>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <type_traits>
@@ -62,8 +63,12 @@ class Handle : public LeaseStream {
   }
 
   void AddCredit(int32_t deliveries) override { leases_->AddCredit(deliveries); }
-  void Renew(const v1::LeaseToken& token) override { leases_->Renew(token); }
-  void HandBack(const v1::LeaseToken& token) override { leases_->HandBack(token); }
+  void Renew(const v1::LeaseToken& token) override {
+    if (const auto stream = leases_->StreamOf(token)) stream->Renew(token);
+  }
+  void HandBack(const v1::LeaseToken& token) override {
+    if (const auto stream = leases_->StreamOf(token)) stream->HandBack(token);
+  }
   // A QueueScope has one queue only.
   void Pause(const v1::QueueName& queue) override {
     if constexpr (std::is_same_v<Leases, DueLeases>) leases_->Pause(queue);
@@ -171,13 +176,16 @@ class ShardedSpool : public Spool {
     auto answers = std::make_shared<Answers<v1::GetQueueResponse>>(
         shards_.size(), [done = std::move(done)](auto all) mutable {
           v1::GetQueueResponse sum;
-          bool is_any = false;
+          int32_t away = 0;
           for (const auto& answer : all) {
-            if (!answer.ok()) continue;
-            is_any = true;
-            AddStats(answer->stats(), sum.mutable_stats());
+            if (answer.ok()) {
+              AddStats(answer->stats(), sum.mutable_stats());
+            } else {
+              ++away;
+            }
           }
-          if (!is_any) return std::move(done)(OfShard(0, all[0].status()));
+          if (away == std::ssize(all)) return std::move(done)(OfShard(0, all[0].status()));
+          sum.mutable_stats()->set_shards_away(away);
           std::move(done)(std::move(sum));
         });
     for (size_t i = 0; i < shards_.size(); ++i) {

@@ -62,12 +62,14 @@ class ShardedSpoolTest : public testing::Test {
 TEST_F(ShardedSpoolTest, FiguresAreAddedUp) {
   for (size_t shard = 0; shard < 3; ++shard) StoreHeld(shard, 2);
   EXPECT_EQ(GetQueue()->held(), 6);
+  EXPECT_EQ(GetQueue()->shards_away(), 0);
 }
 
 TEST_F(ShardedSpoolTest, FiguresAreOfThoseThatAnswer) {
   for (size_t shard = 0; shard < 3; ++shard) StoreHeld(shard, 2);
   shards_.store(0).SetQueueStatus(absl::UnavailableError("away"));
   EXPECT_EQ(GetQueue()->held(), 4);
+  EXPECT_EQ(GetQueue()->shards_away(), 1);
   shards_.store(1).SetQueueStatus(absl::UnavailableError("away"));
   shards_.store(2).SetQueueStatus(absl::UnavailableError("away"));
   EXPECT_TRUE(absl::IsUnavailable(GetQueue().status()));

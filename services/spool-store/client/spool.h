@@ -37,7 +37,8 @@ class LeaseStream {
     virtual void OnLeased(v1::LeaseResponse response) = 0;
     // One of several stores is away: the leases of its deliveries (ShardOf, shard_id.h) have ended,
     // the others go on. With a DueScope it is asked again as soon as it is back; with a QueueScope
-    // what it holds is left out. Never called for a store alone.
+    // one that has just gone away is waited for, and then what it holds is left out. Never called
+    // for a store alone.
     virtual void OnShardLost(uint32_t /*shard*/, const absl::Status& /*status*/) {}
     // The stream is over (store away: UNAVAILABLE; of several all are). All its leases have ended.
     // Last call.
@@ -112,7 +113,8 @@ class Spool {
 
   // Of several stores each is asked. When one does not answer, ReleaseQueue says so (UNAVAILABLE or
   // DEADLINE_EXCEEDED, naming the shard) although the others have released: repeat it later.
-  // GetQueue adds up what those say that answer, and fails when none does.
+  // GetQueue adds up what those say that answer (`shards_away` counts the others), and fails when
+  // none does.
   virtual void ReleaseQueue(
       v1::ReleaseQueueRequest request, absl::Time deadline,
       absl::AnyInvocable<void(absl::StatusOr<v1::ReleaseQueueResponse>)> done) = 0;

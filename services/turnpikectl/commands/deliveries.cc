@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "protos/turnpike/delivery/v1/delivery.pb.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/turnpikectl/commands/all_commands.h"
 #include "services/turnpikectl/commands/context.h"
 #include "services/turnpikectl/commands/listing.h"
@@ -56,7 +57,7 @@ absl::Status ExplainRoute(const Invocation& invocation, Context& context) {
   TURNPIKE_RETURN_IF_ERROR(context.caller().Call(
       "turnpike.delivery.v1.DeliveryService.ExplainRoute", request, response));
   Value value;
-  value.Set("queue", QueueText(request.queue()));
+  value.Set("queue", spool::QueueText(request.queue()));
   const Value answer = ToValue(response);
   for (const Value::Member& member : *answer.object()) value.Set(member.name, member.value);
   context.printer().One(RouteView(), value);

@@ -13,6 +13,7 @@
 #include "absl/time/clock.h"
 #include "services/common/base/message_id.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/turnpikectl/commands/listing.h"
 #include "services/turnpikectl/core/places.h"
 #include "services/turnpikectl/core/text.h"
@@ -153,7 +154,7 @@ DeliveryChange RerouteChange(const mail::v1::Route& route) {
 DeliveryChange MoveChange(const v1::QueueName& queue) {
   return {
       .doing = "Move",
-      .done = absl::StrCat("moved to ", QueueText(queue)),
+      .done = absl::StrCat("moved to ", spool::QueueText(queue)),
       .set = [queue](v1::UpdateDeliveryRequest& request) { *request.mutable_move_to() = queue; }};
 }
 

@@ -11,6 +11,7 @@
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/common/base/message_id.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/spool-store/client/queue_sums.h"
 #include "services/turnpikectl/commands/all_commands.h"
 #include "services/turnpikectl/commands/context.h"
@@ -131,7 +132,7 @@ absl::Status ReleaseQueue(const Invocation& invocation, Context& context) {
     return absl::OkStatus();
   }));
   context.printer().Done(
-      absl::StrCat(QueueText(request.queue()), ": ", response.released(), " released, ",
+      absl::StrCat(spool::QueueText(request.queue()), ": ", response.released(), " released, ",
                    response.pending(), " were released before and are still here"),
       ToValue(response));
   return absl::OkStatus();

@@ -13,6 +13,7 @@
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/common/base/message_id.h"
 #include "services/common/config/value.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/turnpikectl/core/places.h"
 
 namespace turnpike::ctl {
@@ -125,7 +126,7 @@ Value ToValue(const Message& message) {
     return absl::FormatDuration(SecondsAndNanos(duration->seconds(), duration->nanos()));
   }
   if (const auto* queue = dynamic_cast<const spool::v1::QueueName*>(&message)) {
-    return QueueText(*queue);
+    return spool::QueueText(*queue);
   }
   Value::Object members;
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {

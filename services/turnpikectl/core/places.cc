@@ -46,13 +46,6 @@ bool ConsumePort(absl::string_view* text, int32_t* port) {
 
 }  // namespace
 
-std::string QueueText(const QueueName& queue) {
-  const auto* kind = spool::v1::QueueKind_descriptor()->FindValueByNumber(queue.kind());
-  return absl::StrCat(
-      kind == nullptr ? absl::StrCat(static_cast<int>(queue.kind())) : config::EnumText(*kind), "/",
-      queue.name());
-}
-
 absl::StatusOr<QueueName> ParseQueue(absl::string_view text) {
   absl::string_view name = text;
   QueueName queue;

@@ -11,10 +11,7 @@
 
 namespace turnpike::ctl {
 
-// `gateway/customer.example`
-std::string QueueText(const spool::v1::QueueName& queue);
-
-// The reverse; the domain is brought into its normal form. INVALID_ARGUMENT.
+// The reverse of spool::QueueText; the domain is brought into its normal form. INVALID_ARGUMENT.
 absl::StatusOr<spool::v1::QueueName> ParseQueue(absl::string_view text);
 
 // `example.org` (its MX hosts), `[mx.example.org]` (that host), `192.0.2.1`, `[2001:db8::1]`; each

@@ -1,4 +1,5 @@
 #include "services/turnpikectl/core/places.h"
+#include "services/common/spooled/queue_text.h"
 
 #include <gtest/gtest.h>
 
@@ -12,13 +13,13 @@ TEST(QueueNameTest, QueuesAreReadAsTheyAreWritten) {
                            "remote/[192.0.2.1]"}) {
     const auto queue = ParseQueue(text);
     ASSERT_TRUE(queue.ok()) << queue.status();
-    EXPECT_EQ(QueueText(*queue), text);
+    EXPECT_EQ(spool::QueueText(*queue), text);
   }
 }
 
 TEST(QueueNameTest, DomainsOfQueuesAreBroughtIntoNormalForm) {
-  EXPECT_EQ(QueueText(*ParseQueue("remote/EXAMPLE.org")), "remote/example.org");
-  EXPECT_EQ(QueueText(*ParseQueue("remote/bücher.example")), "remote/xn--bcher-kva.example");
+  EXPECT_EQ(spool::QueueText(*ParseQueue("remote/EXAMPLE.org")), "remote/example.org");
+  EXPECT_EQ(spool::QueueText(*ParseQueue("remote/bücher.example")), "remote/xn--bcher-kva.example");
 }
 
 TEST(QueueNameTest, AnythingElseIsNoQueueAndTheErrorSaysWhatIs) {

@@ -68,3 +68,23 @@ def test_the_schema_knows_every_value_and_no_other():
                 compare(known[key], value, [*path, key])
 
     compare(keys(schema), yaml.safe_load(TEXT), [])
+
+
+def test_no_value_may_be_left_empty_unless_that_means_something():
+    """In YAML `canary:` and no more is null, by which Helm takes the default away: for a mapping that
+    ended in a template's own words, for a number in 0."""
+    schema = yaml.safe_load((CHART / "values.schema.json").read_text())
+
+    def look(known, values, path):
+        for key, value in values.items():
+            of_key = known["properties"].get(key)
+            if of_key is None:
+                continue  # a listener, of which the templates say what is missing
+            is_closed = bool(value) and of_key.get("additionalProperties") is False
+            may_be_null = value in (None, "") or "null" in of_key.get("type", ())
+            if is_closed or not may_be_null and not isinstance(value, (dict, list)):
+                assert key in known["required"], (path, key)
+            if is_closed and "properties" in of_key:
+                look(of_key, value, [*path, key])
+
+    look(schema, yaml.safe_load(TEXT), [])

@@ -341,7 +341,8 @@ def test_pl_50_alerts_can_be_changed_and_left_out():
     for name, rule in alerts.items():
         assert rule["labels"]["team"] == "mail"
         assert rule["expr"] == everything[name]["expr"]
-        assert rule["annotations"] == everything[name]["annotations"]
+        assert rule["annotations"] == {**everything[name]["annotations"],
+                                       "runbook_url": f"https://wiki.example.net/turnpike#{name}"}
 
 
 def test_secrets_are_seen_by_those_that_need_them_only():

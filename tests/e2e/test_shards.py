@@ -6,48 +6,19 @@ import time
 import pytest
 
 from gateways import PASSWORD, atrn, gateway, submit, without_received
-from peers.process import Process, free_port, wait_for
+from peers.process import free_port, wait_for
 from peers.smtp import Client, Server, message
-from peers.turnpike import Turnpike, binary
+from sharded import ShardedTurnpike
 
 SHARDS = 3
-OTHERS = ("auth-service", "gateway-dequeue", "smtp-frontend", "outbound-delivery")
 DOMAIN = "customer.test"
 
 
-class Sharded(Turnpike):
-    """Turnpike over three stores, `spool-store-0` and so on."""
-
-    def __init__(self, folder, settings, listeners):
-        super().__init__(folder, settings, listeners)
-        stores = [f"spool-store-{number}" for number in range(SHARDS)]
-        for store in stores:
-            self.ports[store] = free_port()
-            self.ports[store + "/metrics"] = free_port()
-        self.settings["spool"]["shards"] = [f"127.0.0.1:{self.ports[store]}" for store in stores]
-        self.write_config()
-        for number, store in enumerate(stores):
-            services = {**self.settings["services"],
-                        "spool_store": {"listen": f"127.0.0.1:{self.ports[store]}",
-                                        "metrics_listen":
-                                            f"127.0.0.1:{self.ports[store + '/metrics']}"}}
-            spool = {**self.settings["spool"], "directory": str(self.folder / f"spool-{number}")}
-            self.write_config(self.folder / f"{store}.yaml",
-                              {**self.settings, "services": services, "spool": spool})
-
-    def start(self, services=None):
-        for number in range(SHARDS):
-            self.start_shard(number)
-        super().start(OTHERS)
+class Sharded(ShardedTurnpike):
+    """Shards are called by their numbers."""
 
     def start_shard(self, number):
-        name = f"spool-store-{number}"
-        self._starts += 1
-        self.processes[name] = Process(
-            [binary("spool-store"), "--config", self.folder / f"{name}.yaml",
-             "--shard", str(number)], self.folder / f"{name}.{self._starts}.log",
-            env={"MALLOC_CONF": ""})
-        self.wait_ready(name)
+        self.restart(f"spool-store-{number}")
 
     def kill_shard(self, number):
         self.kill(f"spool-store-{number}")

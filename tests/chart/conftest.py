@@ -7,7 +7,6 @@ import subprocess
 import sys
 
 import pytest
-
 import schemas
 
 TOP = pathlib.Path(__file__).resolve().parents[2]

@@ -330,6 +330,16 @@ def test_pl_61_images_are_pinned_where_a_digest_is_given():
                         container["image"])
 
 
+@pytest.mark.parametrize("name, canary", [("node-port", set()), ("secrets", {"canary"})])
+def test_pl_50_a_service_monitor_finds_every_pod_that_has_metrics(name, canary):
+    [monitor] = of_kind(name, "ServiceMonitor")
+    [expression] = monitor["spec"]["selector"]["matchExpressions"]
+    found = {one["metadata"]["labels"]["app.kubernetes.io/component"]
+             for one in of_kind(name, "Service")
+             if "metrics" in {port["name"] for port in one["spec"]["ports"]}}
+    assert found - set(expression["values"]) == set(SERVICES) | canary
+
+
 def test_pl_50_alerts_can_be_changed_and_left_out():
     [rules] = of_kind("production", "PrometheusRule")
     alerts = {rule["alert"]: rule for group in rules["spec"]["groups"] for rule in group["rules"]}

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from gateways import PASSWORD, atrn, gateway, submit, without_received
+from gateways import atrn, gateway, submit, without_received
 from peers.process import free_port, wait_for
 from peers.smtp import Client, Server, message
 from sharded import ShardedTurnpike

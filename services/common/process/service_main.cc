@@ -30,6 +30,7 @@
 #include "services/common/process/descriptor_limit.h"
 #include "services/common/process/flags.h"
 #include "services/common/process/reloader.h"
+#include "services/common/rpc/library_log.h"
 #include "services/common/rpc/security.h"
 #include "services/common/rpc/service_identity.h"
 
@@ -206,10 +207,9 @@ void StopService(std::unique_ptr<Service> service, Readiness& readiness,
 }
 
 // What every service does with its configuration.
-void ApplyCommon(const std::string& service, const config::v1::Config& config) {
+void ApplyCommon(const config::v1::Config& config) {
   observe::SetLogLevel(ToLogLevel(config.log().level()));
   observe::SetAddressRedaction(config.log().redact_addresses());
-  SetUpDescriptors(service, config);
 }
 
 // `files` are those of the configuration.
@@ -256,7 +256,12 @@ int Serve(Environment environment, const Flags& flags, config::SeenFiles files,
   const int signal_number =
       ServeUntilStop(reloader, [&](const Reloader::ConfigPointer& fresh) -> absl::Status {
         TURNPIKE_RETURN_IF_ERROR((*service)->Reconfigure(fresh));
-        ApplyCommon(environment.service, *fresh);
+        ApplyCommon(*fresh);
+        // It has been said what the old configuration needs.
+        if (DescriptorsNeeded(environment.service, *fresh) !=
+            DescriptorsNeeded(environment.service, *reloader.running())) {
+          SetUpDescriptors(environment.service, *fresh);
+        }
         return absl::OkStatus();
       });
   StopAtOnceFromNowOn();
@@ -294,6 +299,7 @@ int ServiceMain(int argc, char** argv, const std::string& service,
 
   SetUpSignals();
   observe::SetLogService(service);
+  rpc::TakeLibraryLog();
   config::SeenFiles files;
   absl::StatusOr<config::LoadedConfig> loaded =
       config::LoadConfig(flags->config, {.service = service, .files = &files});
@@ -307,7 +313,8 @@ int ServiceMain(int argc, char** argv, const std::string& service,
       .config = std::make_shared<const config::v1::Config>(std::move(loaded->config)),
       .registry = nullptr,
       .shard = flags->shard};
-  ApplyCommon(service, *environment.config);
+  ApplyCommon(*environment.config);
+  SetUpDescriptors(service, *environment.config);
   for (const std::string& warning : loaded->warnings) {
     TURNPIKE_LOG(kWarning, "configuration", {{"warning", warning}});
   }

@@ -1,12 +1,16 @@
 // Many messages, several hosts, a store that goes away, the end: how work flows.
 #include <algorithm>
 #include <atomic>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -253,6 +257,80 @@ TEST_F(EngineFlowTest, MailOnAConnectionIsNotSentTwiceWhenTheStreamBreaks) {
            spool_->deliveries()[0].state() == spool::v1::DELIVERY_STATE_LEASED;
   }));
   may_answer = true;
+  EXPECT_TRUE(WaitFor([&] { return spool_->deliveries().empty(); }));
+  EXPECT_THAT(peer.messages(), SizeIs(1));
+}
+
+// Another worker of the same store.
+class OtherWorker : public spool::LeaseStream::Handler {
+ public:
+  void OnLeased(spool::v1::LeaseResponse response) override {
+    absl::MutexLock lock(&mu_);
+    for (const auto& delivery : response.deliveries()) tokens_.push_back(delivery.token());
+  }
+  void OnClosed(absl::Status) override {}
+  std::vector<spool::v1::LeaseToken> tokens() {
+    absl::MutexLock lock(&mu_);
+    return tokens_;
+  }
+
+ private:
+  absl::Mutex mu_;
+  std::vector<spool::v1::LeaseToken> tokens_ ABSL_GUARDED_BY(mu_);
+};
+
+TEST_F(EngineFlowTest, MailThatAnotherWorkerHasSinceIsNotTriedOnAnotherConnection) {
+  std::atomic<bool> may_hang_up{false};
+  SmtpPeer peer(
+      {.script = [&](int connection, const std::string& command) -> std::optional<std::string> {
+        if (connection > 1 || !absl::StartsWith(command, "MAIL")) return std::nullopt;
+        while (!may_hang_up) absl::SleepFor(absl::Milliseconds(1));
+        return SmtpPeer::kHangUp;
+      }});
+  SetLocalPeer(peer);
+  Start();
+  Send("bob@local.example");
+  ASSERT_TRUE(WaitFor([&] { return peer.connections() == 1; }));
+  spool_->SetLeaseStatus(absl::UnavailableError("away"));
+  spool_->BreakStreams(absl::UnavailableError("away"));
+  absl::SleepFor(absl::Milliseconds(400));  // it asks less and less often
+  spool_->SetLeaseStatus(absl::OkStatus());
+  auto other = std::make_shared<OtherWorker>();
+  spool::v1::LeaseOpen open;
+  open.mutable_due();
+  const auto stream = spool_->OpenLease(open, other);
+  stream->AddCredit(1);
+  ASSERT_TRUE(WaitFor([&] { return other->tokens().size() == 1; }));
+  ASSERT_TRUE(WaitFor([&] { return spool_->lease_streams().size() == 2; }));
+
+  may_hang_up = true;
+  absl::SleepFor(absl::Milliseconds(500));
+  EXPECT_THAT(peer.messages(), SizeIs(0));
+  stream->HandBack(other->tokens()[0]);
+  EXPECT_TRUE(WaitFor([&] { return spool_->deliveries().empty(); }));
+  EXPECT_THAT(peer.messages(), SizeIs(1));
+}
+
+TEST_F(EngineFlowTest, MailThatIsDueAgainBeforeItsSettlementIsAnsweredIsNotForgotten) {
+  std::atomic<bool> may_answer{false};
+  std::atomic<int> asked{0};
+  SmtpPeer peer({.script = [&](int, const std::string& command) -> std::optional<std::string> {
+    if (!absl::StartsWith(command, "RCPT") || asked++ > 0) return std::nullopt;
+    while (!may_answer) absl::SleepFor(absl::Milliseconds(1));
+    return "451 4.7.1 Later";
+  }});
+  SetLocalPeer(peer);
+  Start();
+  Send("bob@local.example");
+  spool_->HoldAnswers();
+  may_answer = true;
+  ASSERT_TRUE(WaitFor([&] { return spool_->settlements().size() == 1; }));
+  spool::v1::UpdateDeliveryRequest request;
+  request.set_delivery_id(spool_->deliveries()[0].delivery_id());
+  request.set_make_due(true);
+  ASSERT_TRUE(spool_->UpdateDelivery(request).ok());
+  ASSERT_EQ(spool_->deliveries()[0].state(), spool::v1::DELIVERY_STATE_LEASED);
+  spool_->ReleaseAnswers();
   EXPECT_TRUE(WaitFor([&] { return spool_->deliveries().empty(); }));
   EXPECT_THAT(peer.messages(), SizeIs(1));
 }

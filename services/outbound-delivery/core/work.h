@@ -27,6 +27,9 @@ struct Work {
   // The rest belongs to whoever holds the worker's lock.
   spool::v1::LeaseToken token;  // a later one when it was leased to us again
   absl::Time renewed_time;
+  // False: the lease is over (its stream broke, or the store said so), and somebody else may have
+  // the delivery. What is on a connection goes on, but nothing is begun.
+  bool has_lease = true;
   uint64_t revision = 0;  // of the plan by which it goes
   int failovers = 0;      // how often it was put back because a connection was lost
   RoutePlanPtr fallback;  // where it goes if nobody can be connected to; null: nowhere (DL-3)

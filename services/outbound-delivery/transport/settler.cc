@@ -161,7 +161,7 @@ void Settler::OnRecorded(const WorkPtr& work,
                   {"delivery", work->id()},
                   {"problem", problem}});
   }
-  on_done_(work);
+  on_done_(work, settlement->token());
 }
 
 void Settler::Count(const Work& work, const AttemptReport& report, const SettlementPlan& plan,

@@ -45,8 +45,8 @@ class Settler {
   };
   // The newest lease of a delivery.
   using TokenOf = std::function<spool::v1::LeaseToken(const Work&)>;
-  // The delivery is no longer ours: its outcome is recorded, or never will be.
-  using OnDone = std::function<void(const WorkPtr&)>;
+  // The delivery is no longer ours by this lease: its outcome is recorded, or never will be.
+  using OnDone = std::function<void(const WorkPtr&, const spool::v1::LeaseToken&)>;
 
   // What it is built on outlives it and its callbacks, which may come until `spool` is gone.
   Settler(std::shared_ptr<const Options> options, spool::Spool& spool, Metrics& metrics,

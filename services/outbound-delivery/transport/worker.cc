@@ -110,7 +110,9 @@ Worker::Worker(std::shared_ptr<const Settings> settings, const Environment& envi
       settler_(
           settings->settler, spool_, metrics_, clock_,
           [this](const Work& work) { return TokenOf(work); },
-          [this](const WorkPtr& work) { OnSettled(work); }),
+          [this](const WorkPtr& work, const spool::v1::LeaseToken& token) {
+            OnSettled(work, token);
+          }),
       settings_(std::move(settings)),
       session_environment_(MakeSessionEnvironment(*settings_)),
       dispatcher_(settings_->options.dispatcher),
@@ -299,6 +301,7 @@ void Worker::OnLeased(uint64_t stream, spool::v1::LeaseResponse response) {
       // What is on a connection goes on; its settlement finds out.
       const auto it = works_.find(token.delivery_id());
       if (it == works_.end() || it->second->token.fence() != token.fence()) continue;
+      it->second->has_lease = false;
       WorkPtr work = dispatcher_.Remove(token.delivery_id());
       if (work == nullptr) continue;
       if (work->so_far.outcomes.empty()) {
@@ -323,9 +326,10 @@ void Worker::AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions
                      std::vector<std::pair<WorkPtr, AttemptReport>>* decided) {
   WorkPtr& slot = works_[delivery.token().delivery_id()];
   if (slot != nullptr) {
-    // Still on a connection, under a lease that ended with an earlier stream.
+    // Still on a connection, or being settled, under a lease that is over.
     slot->token = delivery.token();
     slot->renewed_time = now;
+    slot->has_lease = true;
     return;
   }
   slot = std::make_shared<Work>();
@@ -467,6 +471,9 @@ void Worker::OnShardLost(uint64_t stream, uint32_t shard, const absl::Status& st
         unfinished.push_back(work);
       }
     }
+    for (const auto& [id, work] : works_) {
+      if (is_there(*work)) work->has_lease = false;
+    }
     metrics_.lease_streams_closed->Increment();
     credit = TakeCredit();
     lease = lease_;
@@ -495,6 +502,7 @@ void Worker::ForgetLeases(uint64_t stream, absl::Time now, const absl::Status& s
       unfinished->push_back(work);
     }
   }
+  for (const auto& [id, work] : works_) work->has_lease = false;
   lease_commands_.clear();
   ended_lease_ = std::move(lease_);
   lease_ = nullptr;
@@ -517,6 +525,7 @@ void Worker::RenewLeases(absl::Time now) {
     if (lease_ == nullptr) return;
     lease = lease_;
     for (auto& [id, work] : works_) {
+      if (!work->has_lease) continue;
       if (now - work->renewed_time < settings_->options.lease_duration / 3) continue;
       work->renewed_time = now;
       tokens.push_back(work->token);
@@ -577,7 +586,7 @@ void Worker::Requeue(SessionId session, const WorkPtr& work) {
   {
     absl::MutexLock lock(&mu_);
     // Without a lease there is nothing to send any more; the store leases it to somebody again.
-    is_given_up = IsGivenUp(work->revision);
+    is_given_up = IsGivenUp(*work);
     if (!is_given_up) {
       dispatcher_.Requeue(session, work, &actions);
     } else if (work->so_far.outcomes.empty()) {
@@ -608,7 +617,7 @@ bool Worker::AskFurtherHost(const WorkPtr& work, const AttemptReport& report) {
   {
     absl::MutexLock lock(&mu_);
     work->so_far = report.attempt;
-    is_given_up = IsGivenUp(plan.revision);
+    is_given_up = IsGivenUp(*work);
     if (!is_given_up) dispatcher_.Add(work, further, clock_.Now(), &actions);
     Absorb(&actions);
   }
@@ -708,17 +717,24 @@ spool::v1::LeaseToken Worker::TokenOf(const Work& work) const {
   return work.token;
 }
 
-void Worker::OnSettled(const WorkPtr& work) {
+void Worker::OnSettled(const WorkPtr& work, const spool::v1::LeaseToken& token) {
   std::shared_ptr<spool::LeaseStream> lease;
   int credit = 0;
   {
     absl::MutexLock lock(&mu_);
     const auto it = works_.find(work->id());
-    if (it != works_.end() && it->second == work) works_.erase(it);
+    if (it != works_.end() && it->second == work) {
+      if (work->token.fence() == token.fence()) {
+        works_.erase(it);
+      } else {
+        HandBack(work);  // it was made due, and leased to us again, before we heard of the first
+      }
+    }
     credit = TakeCredit();
     lease = lease_;
   }
   if (credit > 0) lease->AddCredit(credit);
+  TellLeaseStream();
 }
 
 // --- The end ---

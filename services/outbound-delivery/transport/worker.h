@@ -34,7 +34,8 @@ namespace turnpike::delivery {
 //
 // When the lease stream ends (the store is away) what waits is forgotten: its leases are gone. What
 // is on a connection is finished and settled; if the store leases it to us again meanwhile, the new
-// lease is used for that, and it is not sent twice. Of several stores each is on its own.
+// lease is used for that, and it is not sent twice. If it does not, and the connection is lost, the
+// delivery is left to whoever has it then. Of several stores each is on its own.
 class Worker : public SessionOwner {
  public:
   struct Options {
@@ -139,7 +140,7 @@ class Worker : public SessionOwner {
   void Settle(const WorkPtr& work, AttemptReport report);
   // Offers what a host has refused to the domain's other hosts, where that is wanted (DL-32).
   bool AskFurtherHost(const WorkPtr& work, const AttemptReport& report);
-  void OnSettled(const WorkPtr& work);
+  void OnSettled(const WorkPtr& work, const spool::v1::LeaseToken& token);
   spool::v1::LeaseToken TokenOf(const Work& work) const;
   // What is to be settled without an attempt goes to `decided`.
   void AddWork(spool::v1::LeasedDelivery delivery, absl::Time now, Actions* actions,
@@ -151,9 +152,10 @@ class Worker : public SessionOwner {
   bool HasNoSessions() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return sessions_.empty(); }
 
   std::shared_ptr<const Session::Environment> MakeSessionEnvironment(const Settings& settings);
-  // Whether mail that goes by plans of this revision is given up: another session cannot have it.
-  bool IsGivenUp(uint64_t revision) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    return lease_ == nullptr || is_draining_ || revision != settings_->revision;
+  // Whether the delivery is given up: no other session may have it.
+  bool IsGivenUp(const Work& work) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return lease_ == nullptr || !work.has_lease || is_draining_ ||
+           work.revision != settings_->revision;
   }
 
   const Environment environment_;

@@ -49,6 +49,9 @@ struct Engine {
   Schedule schedule ABSL_GUARDED_BY(mu);
   std::atomic<bool> accepting = true;  // new messages; false: the disk is nearly full
   std::atomic<bool> draining = false;  // the process ends: no new leases
+  // The last write has succeeded. Nothing is leased otherwise: no outcome could be recorded, and
+  // the same mail would go out with every lease.
+  std::atomic<bool> writable = true;
   // The shard is being emptied (PL-27): no new messages. Changed on the committer's thread only.
   std::atomic<bool> emptying = false;
   // Deliveries that are noted to be on their way to another shard. Likewise.

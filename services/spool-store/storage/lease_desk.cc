@@ -315,7 +315,7 @@ bool LeaseDesk::RunOnce(Worker& worker) {
   // Which ones.
   {
     absl::MutexLock lock(&engine_.mu);
-    if (worker.is_closed || engine_.draining) return false;
+    if (worker.is_closed || engine_.draining || !engine_.writable) return false;
     count = std::min(worker.credit, kBatchMax);
     if (count <= 0) return false;
     if (!worker.is_dequeue && (holding_back || now < engine_.hand_out_from)) return false;

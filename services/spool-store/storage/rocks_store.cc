@@ -46,6 +46,16 @@ absl::StatusOr<uint64_t> CountBoot(Database& database) {
   return boot;
 }
 
+// Finds out whether the disk can be written again.
+class ProbeOperation : public Operation {
+ public:
+  void Build(CommitContext& context) override {
+    context.batch().Put(context.database().meta(), "probe", "1");
+  }
+  void Apply(bool) override {}
+  void Answer() override {}
+};
+
 class RocksStoreImpl : public RocksStore {
  public:
   RocksStoreImpl(const Options& options, std::unique_ptr<Database> database,
@@ -138,11 +148,11 @@ class RocksStoreImpl : public RocksStore {
       engine_.committer.WaitIdle();
     }
   }
-  bool IsHealthy() const override { return is_healthy_; }
+  bool IsHealthy() const override { return engine_.writable; }
   SharedStateStore& shared_state() override { return shared_state_; }
   ShardStore& shard() override { return shard_; }
   bool IsAccepting() const override {
-    return is_healthy_ && engine_.accepting && !engine_.emptying;
+    return engine_.writable && engine_.accepting && !engine_.emptying;
   }
   void WatchAccepting(std::function<void(bool)> changed) override {
     absl::MutexLock lock(&watch_mu_);
@@ -159,6 +169,7 @@ class RocksStoreImpl : public RocksStore {
   void TickForTest() override {
     desk_.Tick(engine_.clock.Now());
     shared_state_.Sweep();
+    Probe();
     CheckSpace();
     Measure();
   }
@@ -171,8 +182,8 @@ class RocksStoreImpl : public RocksStore {
     hooks.observe = [this](size_t operations, absl::Duration duration, const absl::Status& status) {
       engine_.metrics.commit_duration->Observe(absl::ToDoubleSeconds(duration));
       engine_.metrics.commit_operations->Observe(static_cast<double>(operations));
-      if (status.ok() == is_healthy_) return;
-      is_healthy_ = status.ok();
+      if (status.ok() == engine_.writable) return;
+      engine_.writable = status.ok();
       if (status.ok()) {
         TURNPIKE_LOG(kInfo, "spool can be written again", {});
       } else {
@@ -194,6 +205,7 @@ class RocksStoreImpl : public RocksStore {
       const absl::Time now = absl::Now();
       if (now >= next_space) {
         next_space = now + kSpaceInterval;
+        Probe();
         CheckSpace();
         shared_state_.Sweep();
       }
@@ -202,6 +214,11 @@ class RocksStoreImpl : public RocksStore {
         Measure();
       }
     }
+  }
+
+  // While nothing is leased and no mail comes, nobody else would write.
+  void Probe() {
+    if (!engine_.writable) engine_.committer.Submit(std::make_unique<ProbeOperation>());
   }
 
   // New mail is refused before the disk is full, so that deliveries can still be settled (PL-25).
@@ -250,7 +267,6 @@ class RocksStoreImpl : public RocksStore {
   const Options options_;
   std::atomic<uint64_t> free_bytes_min_;
   const std::unique_ptr<Database> database_;
-  std::atomic<bool> is_healthy_ = true;
   Engine engine_;
   LeaseDesk desk_;
   Settler settler_;

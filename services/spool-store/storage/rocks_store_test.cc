@@ -12,9 +12,12 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "rocksdb/env.h"
 #include "services/spool-store/core/validate.h"
 #include "services/spool-store/storage/database.h"
+#include "services/spool-store/storage/testing_file_system.h"
 #include "services/spool-store/storage/testing_store.h"
 
 namespace turnpike::spool {
@@ -396,6 +399,36 @@ TEST_F(RocksStoreTest, FullDiskRefusesNewMailButNotDeliveries) {
   auto worker = std::make_shared<Worker>();
   LeaseDue(worker, 1);
   EXPECT_EQ(Deliver(worker->Wait(1).at(0)), v1::SETTLE_OUTCOME_SETTLED);
+}
+
+// No outcome could be recorded: what was delivered would be delivered again with the next lease.
+TEST_F(RocksStoreTest, NothingIsHandedOutWhileTheDiskCannotBeWritten) {
+  const auto files = std::make_shared<FullFileSystem>();
+  const std::unique_ptr<rocksdb::Env> env = rocksdb::NewCompositeEnv(files);
+  env_ = env.get();
+  Reopen();
+  MustEnqueue(Message("example.org", false));
+  MustEnqueue(Message("gateway.example", true));
+  files->SetFull(true);
+  EXPECT_EQ(EnqueueOutcome(Message("example.org", false)), v1::ENQUEUE_OUTCOME_FAILED);
+  EXPECT_FALSE(store_->IsHealthy());
+  auto worker = std::make_shared<Worker>();
+  LeaseDue(worker, 5);
+  auto dequeuer = std::make_shared<Worker>();
+  LeaseQueue(dequeuer, "gateway.example", 5);
+  store_->TickForTest();
+  store_->WaitIdle();
+  EXPECT_EQ(worker->count() + dequeuer->count(), 0u);
+  files->SetFull(false);
+  const absl::Time end = absl::Now() + kPatience;
+  while (!store_->IsHealthy() && absl::Now() < end) {  // RocksDB takes its time
+    store_->TickForTest();
+    store_->WaitIdle();
+  }
+  store_->TickForTest();
+  EXPECT_EQ(worker->Wait(1).size(), 1u);
+  consumers_.clear();
+  store_ = nullptr;
 }
 
 TEST_F(RocksStoreTest, DamagedContentIsSetAsideAndTheRestGoesOn) {

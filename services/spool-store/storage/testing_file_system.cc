@@ -62,6 +62,35 @@ class LosingFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
   const std::shared_ptr<FileState> state_;
 };
 
+class FullFileSystem::File : public rocksdb::FSWritableFileOwnerWrapper {
+ public:
+  File(std::unique_ptr<rocksdb::FSWritableFile> file, std::shared_ptr<const std::atomic<bool>> full)
+      : FSWritableFileOwnerWrapper(std::move(file)), is_full_(std::move(full)) {}
+
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* debug) override {
+    if (*is_full_) return rocksdb::IOStatus::NoSpace("no space left");
+    return target()->Append(data, options, debug);
+  }
+  rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                           const rocksdb::DataVerificationInfo&,
+                           rocksdb::IODebugContext* debug) override {
+    return Append(data, options, debug);
+  }
+
+ private:
+  const std::shared_ptr<const std::atomic<bool>> is_full_;
+};
+
+rocksdb::IOStatus FullFileSystem::NewWritableFile(const std::string& name,
+                                                  const rocksdb::FileOptions& options,
+                                                  std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                                  rocksdb::IODebugContext* debug) {
+  rocksdb::IOStatus status = target()->NewWritableFile(name, options, file, debug);
+  if (status.ok()) *file = std::make_unique<File>(std::move(*file), is_full_);
+  return status;
+}
+
 rocksdb::IOStatus LosingFileSystem::NewWritableFile(const std::string& name,
                                                     const rocksdb::FileOptions& options,
                                                     std::unique_ptr<rocksdb::FSWritableFile>* file,

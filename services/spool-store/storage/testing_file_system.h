@@ -1,7 +1,9 @@
-// A file system that knows what was synced, so that a loss of power can be had at any moment.
+// File systems for tests: one that knows what was synced, so that a loss of power can be had at any
+// moment, and one that is full when it is told to be.
 #ifndef TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_TESTING_FILE_SYSTEM_H_
 #define TURNPIKE_SERVICES_SPOOL_STORE_STORAGE_TESTING_FILE_SYSTEM_H_
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -12,6 +14,23 @@
 #include "rocksdb/file_system.h"
 
 namespace turnpike::spool {
+
+// Thread-safe.
+class FullFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  FullFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+  const char* Name() const override { return "FullFileSystem"; }
+  // Whether files that are written through here can grow.
+  void SetFull(bool is_full) { *is_full_ = is_full; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* file,
+                                    rocksdb::IODebugContext* debug) override;
+
+ private:
+  class File;
+  const std::shared_ptr<std::atomic<bool>> is_full_ = std::make_shared<std::atomic<bool>>(false);
+};
 
 // Thread-safe.
 class LosingFileSystem : public rocksdb::FileSystemWrapper {

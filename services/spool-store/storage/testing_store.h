@@ -81,7 +81,8 @@ class StoreTest : public testing::Test {
                                    .shard = shard_,
                                    .free_bytes_min = free_bytes_min_,
                                    .settle_time = settle_time_,
-                                   .tick = absl::ZeroDuration()},
+                                   .tick = absl::ZeroDuration(),
+                                   .env_for_test = env_},
                                   clock_, *metrics_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
@@ -247,6 +248,7 @@ class StoreTest : public testing::Test {
   uint32_t shard_ = 0;
   uint64_t free_bytes_min_ = 0;
   absl::Duration settle_time_;
+  rocksdb::Env* env_ = nullptr;  // outlives the store
   base::ManualClock clock_{absl::FromUnixSeconds(1'800'000'000)};
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<RocksStore> store_;

@@ -139,7 +139,12 @@ class RpcSpoolImpl : public RpcSpool {
       chunk.set_offset(offset);
       chunk.set_data(std::move(data));
     };
-    enqueue_->SendOnce(std::move(add), bytes, std::move(done));
+    auto end = [this, id = std::string(message_id),
+                done = std::move(done)](absl::Status status) mutable {
+      if (!status.ok()) EndUpload(id);
+      std::move(done)(std::move(status));
+    };
+    enqueue_->SendOnce(std::move(add), bytes, std::move(end));
   }
 
   void AbortContent(absl::string_view message_id) override {
@@ -197,7 +202,10 @@ class RpcSpoolImpl : public RpcSpool {
       return true;
     }
     auto found = uploads_.find(message_id);
-    return found != uploads_.end() && found->second == generation;
+    if (found == uploads_.end()) return false;
+    if (found->second == generation) return true;
+    uploads_.erase(found);
+    return false;
   }
 
   bool EndUpload(const std::string& message_id) {

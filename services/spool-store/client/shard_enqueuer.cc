@@ -187,7 +187,14 @@ void ShardEnqueuer::AppendContent(absl::string_view message_id, int64_t offset, 
     std::move(done)(absl::AbortedError("the message's content was lost"));
     return;
   }
-  shards_[*shard].spool->AppendContent(message_id, offset, std::move(data), std::move(done));
+  shards_[*shard].spool->AppendContent(message_id, offset, std::move(data),
+                                       [self = shared_from_this(), id = std::string(message_id),
+                                        done = std::move(done)](absl::Status status) mutable {
+                                         if (!status.ok())
+                                           self->FindUpload(
+                                               id, /*ends=*/true);  // an error ends the message
+                                         std::move(done)(std::move(status));
+                                       });
 }
 
 // Nothing of a message is stored before it is enqueued, so that another shard may be tried after
@@ -217,6 +224,7 @@ void ShardEnqueuer::GiveFirstPiece(const std::shared_ptr<FirstPiece>& piece) {
       message_id, 0, std::move(data),
       [self = shared_from_this(), piece, shard = *shard](absl::Status status) {
         if (!absl::IsUnavailable(status) && !absl::IsAborted(status)) {
+          if (!status.ok()) self->FindUpload(piece->message_id, /*ends=*/true);
           std::move(piece->done)(std::move(status));
           return;
         }

@@ -214,6 +214,18 @@ TEST_F(ShardEnqueuerTest, FirstPieceIsTriedElsewhere) {
   EXPECT_EQ(Counts(), (std::vector<size_t>{0, 0, 10}));
 }
 
+TEST_F(ShardEnqueuerTest, FailedPieceEndsItsMessage) {
+  const std::string id(16, 'a');
+  ASSERT_TRUE(Append(id, 0, "one ")->ok());
+  for (size_t i = 0; i < kShards; ++i) {
+    shards_.store(i).SetEnqueueStatus(absl::UnavailableError("away"));
+  }
+  EXPECT_TRUE(absl::IsUnavailable(*Append(id, 4, "two")));
+  for (size_t i = 0; i < kShards; ++i) shards_.store(i).SetEnqueueStatus(absl::OkStatus());
+  EXPECT_TRUE(absl::IsAborted(*Append(id, 4, "two")));  // nothing is kept of it
+  EXPECT_TRUE(absl::IsAborted(*EnqueuePieces(id, 7)));
+}
+
 TEST_F(ShardEnqueuerTest, PiecesAvoidAFullShardForLonger) {
   shards_.store(0).SetEnqueueStatus(absl::ResourceExhaustedError("full"));
   for (uint64_t id = 0; id < 100; ++id) Enqueue(id);

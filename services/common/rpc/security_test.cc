@@ -327,7 +327,8 @@ TEST_F(SecurityTest, ConnectionThatShowsNothingIsClosed) {
   close(silent);
 }
 
-TEST_F(SecurityTest, TooMuchMetadataEndsTheCallAlone) {
+// gRPC gives up the connection too, soon after: who calls again may meet its end.
+TEST_F(SecurityTest, TooMuchMetadataEndsTheCallAndTheNextIsServed) {
   constexpr size_t kMax = kMetadataBytesMax;
   authority_.Issue(directory_, {.service = "smtp-frontend"});
   const auto security = Secure("smtp-frontend", directory_);
@@ -343,7 +344,7 @@ TEST_F(SecurityTest, TooMuchMetadataEndsTheCallAlone) {
     EXPECT_EQ(stub->Say(&context, request, &response).error_code(),
               octets < kMax ? grpc::StatusCode::OK : grpc::StatusCode::RESOURCE_EXHAUSTED);
   }
-  EXPECT_EQ(Say(channel).first, grpc::StatusCode::OK);
+  EXPECT_TRUE(Eventually([&] { return Say(channel).first == grpc::StatusCode::OK; }));
 }
 
 TEST_F(SecurityTest, ConfigurationWithoutTlsMeansPlainText) {

@@ -1,9 +1,10 @@
 #include "services/turnpikectl/core/places.h"
-#include "services/common/spooled/queue_text.h"
 
 #include <gtest/gtest.h>
 
 #include <string>
+
+#include "services/common/spooled/queue_text.h"
 
 namespace turnpike::ctl {
 namespace {

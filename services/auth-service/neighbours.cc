@@ -166,6 +166,7 @@ class Neighbours::Impl {
   // How mailbox servers report logins.
   struct Reporting {
     std::shared_ptr<SharedLogins> logins;
+    std::string policy_listen;  // empty: nowhere
     std::string policy_key;
   };
   struct Fresh {
@@ -221,10 +222,11 @@ class Neighbours::Impl {
               .account_of = [site = std::move(site)](
                                 absl::string_view user) { return AccountOf(*site, user); }},
           *state_);
+      reporting->policy_listen = pop.policy_listen();
       reporting->policy_key = pop.policy_key();
       fresh_.policy_listen = pop.policy_listen();
     }
-    fresh_.reporting = std::move(reporting);
+    fresh_.reporting = reporting;
     if (fresh_.policy_listen.empty() || fresh_.policy_listen == kept_.policy_listen) {
       return absl::OkStatus();
     }
@@ -232,17 +234,26 @@ class Neighbours::Impl {
         fresh_.policy_server,
         PolicyServer::Start(
             {.listen = pop.policy_listen(),
-             .key = [this] { return reporting_.Get()->policy_key; },
-             .on_login = [this](const PolicyReport& report) { return Note(report); },
+             .key = [this, reporting] { return ReportingOf(reporting)->policy_key; },
+             .on_login =
+                 [this, reporting](const PolicyReport& report) {
+                   return Note(*ReportingOf(reporting), report);
+                 },
              .on_result = [this](PolicyServer::Result result) { Count(result); }}));
     TURNPIKE_LOG(kInfo, "mailbox servers may report",
                  {{"address", fresh_.policy_server->address()}});
     return absl::OkStatus();
   }
 
-  absl::Status Note(const PolicyReport& report) {
-    const std::shared_ptr<SharedLogins> logins = reporting_.Get()->logins;
-    if (logins == nullptr) return absl::UnavailableError("auth.pop_before_smtp is off");
+  // What holds for a server that listens: the newest there is, but from the first moment its own.
+  // The configuration before it may have asked for no key, on loopback.
+  std::shared_ptr<const Reporting> ReportingOf(const std::shared_ptr<const Reporting>& own) const {
+    std::shared_ptr<const Reporting> taken = reporting_.Get();
+    return taken->policy_listen == own->policy_listen ? taken : own;
+  }
+
+  absl::Status Note(const Reporting& reporting, const PolicyReport& report) {
+    const std::shared_ptr<SharedLogins>& logins = reporting.logins;
     absl::Notification answered;
     absl::Status answer;
     logins->Report(report.login, report.remote, absl::Now() + kNoteTimeout,

@@ -14,7 +14,8 @@ namespace {
 
 constexpr int64_t kNoLimit = std::numeric_limits<int64_t>::max();
 // Deliveries are in the order in which they were stored, about that in which they were received: a
-// large message takes its time between the two, and clocks of frontends differ.
+// large message takes its time between the two, and clocks of frontends differ. What another shard
+// has moved here is not: see CountOld.
 constexpr absl::Duration kDisorderMax = absl::Hours(1);
 
 }  // namespace
@@ -37,11 +38,28 @@ bool QueueWalk::IsWanted(Section section, const Feed::Entry& entry) {
     return false;
   }
   if (received_before_ms_ == kNoLimit) return true;
+  if (IsOld(facts.received_second / 60)) --*old_left_;
   const int64_t late_ms = facts.received_second * 1000 - received_before_ms_;
-  if (section == Section::kHeld && late_ms > absl::ToInt64Milliseconds(kDisorderMax)) {
+  if (section == Section::kHeld && late_ms > absl::ToInt64Milliseconds(kDisorderMax) &&
+      *old_left_ <= 0) {
     held_done_ = true;
   }
   return late_ms < 0;
+}
+
+// Parked ones are not met. They count as old, so that one that stays does not make each walk go
+// through all that is held.
+void QueueWalk::CountOld() {
+  absl::MutexLock lock(&engine_.mu);
+  int64_t count = 0;
+  if (const Queue* queue = engine_.schedule.Find(queue_key_); queue != nullptr) {
+    for (const auto& [minute, arrivals] : queue->arrivals()) {
+      if (!IsOld(minute)) break;
+      count += arrivals;
+    }
+    count -= queue->parked();
+  }
+  old_left_ = count;
 }
 
 std::optional<Position> QueueWalk::Scan(Section section, std::optional<Position>& after,
@@ -71,6 +89,7 @@ void QueueWalk::ScanOn(Section section, std::optional<Position>& after, size_t c
 
 std::vector<Feed::Entry> QueueWalk::Next(size_t count_max) {
   std::vector<Feed::Entry> entries;
+  if (received_before_ms_ != kNoLimit && !old_left_.has_value()) CountOld();
   if (!deferred_done_) {
     ScanOn(Section::kDeferred, after_deferred_, count_max, entries);
     if (entries.size() < count_max) {

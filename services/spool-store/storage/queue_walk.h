@@ -35,6 +35,9 @@ class QueueWalk {
   void ScanOn(Section section, std::optional<Position>& after, size_t count_max,
               std::vector<Feed::Entry>& out);
   bool IsWanted(Section section, const Feed::Entry& entry);
+  void CountOld();
+  // Whether all of the minute of arrival is before the limit.
+  bool IsOld(int64_t minute) const { return (minute + 1) * 60'000 <= received_before_ms_; }
 
   Engine& engine_;
   const std::string queue_key_;
@@ -48,6 +51,9 @@ class QueueWalk {
   std::optional<Position> after_ready_;
   std::optional<Position> after_held_;
   bool held_done_ = false;  // the rest was received too late
+  // Of the queue's old deliveries, those not met yet. A shard that was drained has brought its own
+  // behind younger ones.
+  std::optional<int64_t> old_left_;
 };
 
 }  // namespace turnpike::spool

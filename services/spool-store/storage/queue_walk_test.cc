@@ -107,5 +107,23 @@ TEST_F(QueueWalkTest, MuchThatIsTooYoungDoesNotHideWhatIsOld) {
   EXPECT_EQ(worker->count(), 2u);
 }
 
+// As a drained shard's mail is behind what had been here before.
+TEST_F(QueueWalkTest, OldMailBehindMuchYoungMailIsFound) {
+  for (int i = 0; i < 200; ++i) {
+    v1::NewMessage message = Message("gateway.example", true);
+    const absl::Duration age = i < 198 ? absl::Hours(i % 20) : absl::Hours(72);
+    *message.mutable_received_time() = ToTimestamp(clock_.Now() - age);
+    MustEnqueue(message);
+  }
+  v1::LeaseOpen open;
+  *open.mutable_queue()->mutable_queue() = Queue("gateway.example", v1::QUEUE_KIND_GATEWAY);
+  open.mutable_queue()->add_recipient_domains("gateway.example");
+  *open.mutable_queue()->mutable_received_before() = ToTimestamp(clock_.Now() - absl::Hours(24));
+  auto worker = std::make_shared<Worker>();
+  Lease(open, worker, 10);
+  ASSERT_TRUE(worker->WaitDrained(1));
+  EXPECT_EQ(worker->count(), 2u);
+}
+
 }  // namespace
 }  // namespace turnpike::spool

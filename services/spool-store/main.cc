@@ -98,11 +98,10 @@ class SpoolStore : public process::Service {
         store_(std::move(store)),
         slots_(base::Clock::System(), *metrics_->slots_held, *metrics_->slots_waiting),
         mover_(store_->shard(), std::move(peers), Mover::Options()),
-        spool_service_(
-            *store_,
-            [this](const v1::ReleaseQueueRequest& request, absl::AnyInvocable<void()> done) {
-              mover_.AfterRelease(request, std::move(done));
-            }),
+        spool_service_(*store_,
+                       [this](const auto& request, absl::AnyInvocable<void(absl::Status)> done) {
+                         mover_.AfterRelease(request, std::move(done));
+                       }),
         shared_state_service_(store_->shared_state(), slots_),
         shard_service_(*store_, mover_) {}
 

@@ -45,18 +45,25 @@ class Writer {
   size_t bytes_ = 0;
 };
 
+// The target knows by the number whether it has it, and otherwise takes it for invalid.
+v1::MovedDelivery MakeDamaged(const Outgoing& move) {
+  v1::MovedDelivery moved;
+  moved.set_number(move.number);
+  moved.set_message_id(move.record->message_id());
+  return moved;
+}
+
 // False: no more can be sent.
 bool WriteMove(Writer& writer, MoveOut& out, const Outgoing& move) {
   absl::StatusOr<v1::MovedDelivery> moved = out.Describe(move);
   if (absl::IsUnavailable(moved.status())) return false;
   if (!moved.ok()) {
-    // Damaged here. It may be there already, which its number tells.
-    moved = v1::MovedDelivery();
-    moved->set_number(move.number);
-    moved->set_message_id(move.record->message_id());
+    moved = MakeDamaged(move);
   } else if (move.record->content_chunks() > 0) {
     bool is_over = false;
+    int64_t bytes_read = 0;
     const absl::Status read = out.ReadPieces(move, [&](int64_t offset, std::string piece) {
+      bytes_read += static_cast<int64_t>(piece.size());
       v1::ContentChunk& chunk = *writer.Add(piece.size()).mutable_chunk();
       chunk.set_message_id(move.record->message_id());
       chunk.set_offset(offset);
@@ -65,6 +72,7 @@ bool WriteMove(Writer& writer, MoveOut& out, const Outgoing& move) {
       return !is_over;
     });
     if (is_over || absl::IsUnavailable(read)) return false;
+    if (!read.ok() || bytes_read != moved->content_bytes()) moved = MakeDamaged(move);
   }
   const size_t bytes = moved->ByteSizeLong();
   *writer.Add(bytes).mutable_delivery() = *std::move(moved);

@@ -22,6 +22,13 @@ constexpr absl::Duration kReleaseSpread = absl::Minutes(2);
 constexpr absl::string_view kForwarded =
     "moved:";  // what request ids of repeated releases begin with
 
+// What an earlier process has moved may be as new as that.
+std::map<uint32_t, absl::Time> UsedBefore(const MoveOut& out, absl::Time start) {
+  std::map<uint32_t, absl::Time> used;
+  for (const uint32_t target : out.Targets()) used[target] = start;
+  return used;
+}
+
 }  // namespace
 
 Mover::Mover(ShardStore& store, ShardPeers peers, const Options& options)
@@ -30,6 +37,7 @@ Mover::Mover(ShardStore& store, ShardPeers peers, const Options& options)
       options_(options),
       peers_(std::move(peers)),
       start_(absl::Now()),
+      last_used_(UsedBefore(out_, start_)),
       thread_([this] { Run(); }) {}
 
 void Mover::Stop() {
@@ -91,17 +99,20 @@ void Mover::SetDraining(bool draining, Store::Done<v1::Shard> done) {
   });
 }
 
-void Mover::AfterRelease(const v1::ReleaseQueueRequest& request, absl::AnyInvocable<void()> done) {
+void Mover::AfterRelease(const v1::ReleaseQueueRequest& request,
+                         absl::AnyInvocable<void(absl::Status)> done) {
   const bool is_moving = store_.is_draining() || out_.open_count() > 0;
-  if (!is_moving || absl::StartsWith(request.request_id(), kForwarded)) return std::move(done)();
+  if (!is_moving || absl::StartsWith(request.request_id(), kForwarded)) {
+    return std::move(done)(absl::OkStatus());
+  }
   Post([this, request, done = std::move(done)](bool stopping) mutable {
-    if (!stopping) {
-      const absl::Time now = absl::Now();
-      for (const auto& [target, used] : last_used_) {
-        if (now - used < kReleaseSpread && peers_.IsReachable(target)) Release(target, request);
-      }
+    if (stopping) return std::move(done)(absl::UnavailableError("the spool is being shut down"));
+    RefreshPeers();
+    const absl::Time now = absl::Now();
+    for (const auto& [target, used] : last_used_) {
+      if (now - used < kReleaseSpread && peers_.IsReachable(target)) Release(target, request);
     }
-    std::move(done)();
+    std::move(done)(absl::OkStatus());
   });
 }
 
@@ -139,16 +150,23 @@ void Mover::Run() {
   }
 }
 
+void Mover::RefreshPeers() {
+  if (absl::Now() < next_refresh_) return;
+  peers_.Refresh(kAskTimeout);
+  next_refresh_ = absl::Now() + options_.refresh;
+}
+
+std::string Mover::AwayWithMail(uint32_t target) const {
+  return absl::StrCat("shard ", target, " is away (", peers_.status(target).message(),
+                      "), and has mail that is being moved");
+}
+
 absl::Duration Mover::Step() {
   if (!store_.is_draining() && out_.open_count() == 0) {
     SetError("");
     return absl::InfiniteDuration();
   }
-  const absl::Time now = absl::Now();
-  if (now >= next_refresh_) {
-    peers_.Refresh(kAskTimeout);
-    next_refresh_ = absl::Now() + options_.refresh;
-  }
+  RefreshPeers();
   Round round;
   std::vector<Outgoing> batch = TakeBatch(round);
   if (batch.empty()) {
@@ -172,11 +190,10 @@ std::vector<Outgoing> Mover::TakeBatch(Round& round) {
       continue;
     }
     blocked.insert(move.queue_key);
-    round.trouble =
-        peers_.IsKnown(move.target)
-            ? absl::StrCat("shard ", move.target, " is away, and has mail that is being moved")
-            : absl::StrCat("shard ", move.target,
-                           " has mail that is being moved, and is not in spool.shards");
+    round.trouble = peers_.IsKnown(move.target)
+                        ? AwayWithMail(move.target)
+                        : absl::StrCat("shard ", move.target,
+                                       " has mail that is being moved, and is not in spool.shards");
   }
   if (blocked != blocked_) {
     out_.Rewind();  // what was passed over comes before what is behind it
@@ -256,8 +273,10 @@ void Mover::Take(uint32_t target, const std::vector<Outgoing>& moves, const Move
         out_.LeaveOut(move.delivery_id, result.detail());
         kept.push_back(move);
         break;
-      default:  // unknown: asked again
-        round.trouble = absl::StrCat("shard ", target, ": ", result.detail());
+      default:
+        // Unknown: asked again after the next refresh. The rest goes elsewhere meanwhile.
+        peers_.NoteAway(target, absl::UnavailableError(result.detail()));
+        round.trouble = AwayWithMail(target);
         break;
     }
   }

@@ -46,8 +46,9 @@ class Mover {
   void SetDraining(bool draining, Store::Done<v1::Shard> done);
   // A queue was released here. What has left this shard at about the same time may have missed the
   // release in both places: it is repeated where mail was moved to, as far as that can be reached,
-  // before `done` is called.
-  void AfterRelease(const v1::ReleaseQueueRequest& request, absl::AnyInvocable<void()> done);
+  // before `done` is called. UNAVAILABLE: it was not tried, since the store is being shut down.
+  void AfterRelease(const v1::ReleaseQueueRequest& request,
+                    absl::AnyInvocable<void(absl::Status)> done);
 
   // Why mail that should be moved is not; empty: it is.
   std::string error() const;
@@ -64,6 +65,8 @@ class Mover {
   void Post(Task task);
   // How long to wait for the next one.
   absl::Duration Step();
+  void RefreshPeers();  // when it is time
+  std::string AwayWithMail(uint32_t target) const;
   std::vector<Outgoing> TakeBatch(Round& round);
   void Send(std::vector<Outgoing> batch, Round& round);
   void Take(uint32_t target, const std::vector<Outgoing>& moves, const MoveAnswers& answers,

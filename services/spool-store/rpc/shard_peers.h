@@ -44,6 +44,7 @@ class ShardPeers {
   // The shard must be known.
   v1::ShardService::Stub& shard(uint32_t number) { return *peers_[number].shard; }
   v1::SpoolService::Stub& spool(uint32_t number) { return *peers_[number].spool; }
+  const absl::Status& status(uint32_t number) const { return peers_[number].status; }
   bool IsKnown(uint32_t number) const { return number != self_ && number < peers_.size(); }
 
  private:

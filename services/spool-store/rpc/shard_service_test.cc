@@ -15,6 +15,8 @@
 
 #include "absl/time/clock.h"
 #include "prometheus/registry.h"
+#include "rocksdb/env.h"
+#include "rocksdb/iterator.h"
 #include "services/common/base/clock.h"
 #include "services/common/base/message_id.h"
 #include "services/common/rpc/channel.h"
@@ -22,9 +24,11 @@
 #include "services/spool-store/client/shard_id.h"
 #include "services/spool-store/rpc/mover.h"
 #include "services/spool-store/rpc/spool_service.h"
+#include "services/spool-store/storage/database.h"
 #include "services/spool-store/storage/metrics.h"
 #include "services/spool-store/storage/rocks_store.h"
 #include "services/spool-store/storage/testing.h"
+#include "services/spool-store/storage/testing_file_system.h"
 #include "services/spool-store/storage/testing_store.h"
 
 namespace turnpike::spool {
@@ -44,7 +48,8 @@ class Shard {
     auto store = RocksStore::Open({.directory = directory_.path() + "/spool",
                                    .shard = number_,
                                    .free_bytes_min = 0,
-                                   .tick = absl::Milliseconds(20)},
+                                   .tick = absl::Milliseconds(20),
+                                   .env_for_test = env_.get()},
                                   base::Clock::System(), *metrics_);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
@@ -55,7 +60,7 @@ class Shard {
                                                     .idle = absl::Milliseconds(20),
                                                     .refresh = kRefresh});
     spool_service_ = std::make_unique<SpoolService>(
-        *store_, [this](const v1::ReleaseQueueRequest& request, absl::AnyInvocable<void()> done) {
+        *store_, [this](const auto& request, absl::AnyInvocable<void(absl::Status)> done) {
           mover_->AfterRelease(request, std::move(done));
         });
     shard_service_ = std::make_unique<ShardService>(*store_, *mover_);
@@ -79,11 +84,28 @@ class Shard {
     store_ = nullptr;
   }
 
+  // Takes the last piece of a message's content off the disk. Only while it is stopped.
+  void LosePiece(const std::string& message_id) {
+    auto database = Database::Open({.directory = directory_.path() + "/spool"});
+    ASSERT_TRUE(database.ok()) << database.status();
+    const auto it = std::unique_ptr<rocksdb::Iterator>(
+        (*database)->db().NewIterator(rocksdb::ReadOptions(), (*database)->content()));
+    std::string last;
+    for (it->Seek(message_id); it->Valid() && it->key().starts_with(message_id); it->Next()) {
+      last = it->key().ToString();
+    }
+    ASSERT_TRUE(
+        (*database)->db().Delete(rocksdb::WriteOptions(), (*database)->content(), last).ok());
+  }
+
+  void SetDiskFull(bool is_full) { files_->SetFull(is_full); }
+
   RocksStore& store() { return *store_; }
   Metrics& metrics() { return *metrics_; }
-  void Enqueue(const v1::NewMessage& message) {
+  void Enqueue(const v1::NewMessage& message,
+               const std::shared_ptr<Store::Upload>& upload = nullptr) {
     std::promise<v1::EnqueueOutcome> outcome;
-    store_->Enqueue(message, nullptr, [&](v1::EnqueueResult r) { outcome.set_value(r.outcome()); });
+    store_->Enqueue(message, upload, [&](v1::EnqueueResult r) { outcome.set_value(r.outcome()); });
     ASSERT_EQ(outcome.get_future().get(), v1::ENQUEUE_OUTCOME_STORED);
   }
   std::vector<v1::Delivery> List() {
@@ -104,6 +126,8 @@ class Shard {
   const uint32_t number_;
   std::vector<std::string>& addresses_;
   TemporaryDirectory directory_;
+  const std::shared_ptr<FullFileSystem> files_ = std::make_shared<FullFileSystem>();
+  const std::unique_ptr<rocksdb::Env> env_ = rocksdb::NewCompositeEnv(files_);
   std::unique_ptr<Metrics> metrics_;
   std::unique_ptr<RocksStore> store_;
   std::unique_ptr<Mover> mover_;
@@ -182,7 +206,21 @@ class ShardServiceTest : public testing::Test {
     }
     return ids;
   }
-  // Each message is in exactly one of the shards, and each queue's in the order of `ids`.
+  // Each message is in exactly one of the shards.
+  void ExpectOnce(const std::map<std::string, std::vector<std::string>>& ids) {
+    std::map<std::string, std::multiset<std::string>> found;
+    for (auto& shard : shards_) {
+      for (const v1::Delivery& delivery : shard->List()) {
+        found[delivery.queue().name()].insert(delivery.message_id());
+      }
+    }
+    EXPECT_EQ(found.size(), ids.size());
+    for (const auto& [queue, messages] : ids) {
+      EXPECT_TRUE(found[queue] == std::multiset<std::string>(messages.begin(), messages.end()))
+          << queue;
+    }
+  }
+  // Likewise, and each queue's in the order of `ids`.
   void ExpectOnceAndInOrder(const std::map<std::string, std::vector<std::string>>& ids) {
     std::map<std::string, std::vector<std::string>> found;
     for (uint32_t i = 0; i < shards_.size(); ++i) {
@@ -279,6 +317,48 @@ TEST_F(ShardServiceTest, MailThatCannotBeMovedIsHandedOutUntilItCan) {
   EXPECT_EQ(shards_[0]->List().size(), 5u);
 }
 
+TEST_F(ShardServiceTest, LargeMessageThatLacksAPieceIsLeftOutAndTheRestIsMoved) {
+  Start(2);
+  v1::NewMessage message = Message("a.example", true);
+  message.clear_inline_content();
+  message.set_content_bytes(300'000);
+  auto upload = shards_[1]->store().OpenUpload();
+  for (int64_t offset = 0; offset < 300'000; offset += 150'000) {
+    v1::ContentChunk chunk;
+    chunk.set_message_id(message.message_id());
+    chunk.set_offset(offset);
+    chunk.set_data(std::string(150'000, 'x'));
+    upload->Append(std::move(chunk), [] {});
+  }
+  shards_[1]->Enqueue(message, upload);
+  upload = nullptr;
+  for (int i = 0; i < 5; ++i) shards_[1]->Enqueue(Message("b.example", true));
+  shards_[1]->Stop();
+  shards_[1]->LosePiece(message.message_id());
+  shards_[1]->Start();
+  ASSERT_TRUE(SetDraining(1, true).ok());
+  EXPECT_TRUE(Eventually([&] { return GetShard(0).deliveries() == 5; }));
+  EXPECT_TRUE(Eventually([&] {
+    return GetShard(1).drain_error().find("cannot be moved") != std::string::npos;
+  })) << GetShard(1).DebugString();
+  EXPECT_EQ(GetShard(1).deliveries(), 1);
+}
+
+TEST_F(ShardServiceTest, TargetWhoseDiskIsFullHoldsUpOnlyWhatItMayHave) {
+  Start(3);
+  const auto ids = Fill(1, 600);
+  shards_[2]->SetDiskFull(true);
+  ASSERT_TRUE(SetDraining(1, true).ok());
+  // All but the queue whose first message may be stored there.
+  EXPECT_TRUE(Eventually([&] { return GetShard(0).deliveries() > 500; }))
+      << GetShard(0).DebugString() << GetShard(1).DebugString();
+  EXPECT_GT(GetShard(1).deliveries(), 0);
+  EXPECT_NE(GetShard(1).drain_error().find("shard 2 is away"), std::string::npos);
+  shards_[2]->SetDiskFull(false);
+  EXPECT_TRUE(BecomesEmpty(1)) << GetShard(1).DebugString();
+  ExpectOnce(ids);
+}
+
 TEST_F(ShardServiceTest, BothSidesMayEndAtAnyTime) {
   Start(3);
   const auto ids = Fill(1, 3000);
@@ -290,18 +370,7 @@ TEST_F(ShardServiceTest, BothSidesMayEndAtAnyTime) {
     victim.Start();
   }
   EXPECT_TRUE(BecomesEmpty(1)) << GetShard(1).DebugString();
-  std::map<std::string, std::set<std::string>> found;
-  size_t count = 0;
-  for (auto& shard : shards_) {
-    for (const v1::Delivery& delivery : shard->List()) {
-      found[delivery.queue().name()].insert(delivery.message_id());
-      ++count;
-    }
-  }
-  EXPECT_EQ(count, 3000u);
-  for (const auto& [queue, messages] : ids) {
-    EXPECT_EQ(found[queue], std::set<std::string>(messages.begin(), messages.end())) << queue;
-  }
+  ExpectOnce(ids);
 }
 
 TEST_F(ShardServiceTest, UndrainedShardTakesMailAgain) {

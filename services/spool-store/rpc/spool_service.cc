@@ -169,7 +169,9 @@ grpc::ServerUnaryReactor* SpoolService::ReleaseQueue(grpc::CallbackServerContext
   store_.ReleaseQueue(*request, [this, request, answer = std::move(answer)](
                                     absl::StatusOr<v1::ReleaseQueueResponse> result) mutable {
     if (!result.ok()) return answer(std::move(result));
-    after_release_(*request, [answer = std::move(answer), result = std::move(result)]() mutable {
+    after_release_(*request, [answer = std::move(answer),
+                              result = std::move(result)](const absl::Status& status) mutable {
+      if (!status.ok()) result = status;
       answer(std::move(result));
     });
   });

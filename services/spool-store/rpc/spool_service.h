@@ -18,7 +18,7 @@ class SpoolService : public v1::SpoolService::CallbackService {
   // Called when a queue was released here, before that is answered; calls its argument when the
   // answer may go out.
   using AfterRelease =
-      std::function<void(const v1::ReleaseQueueRequest&, absl::AnyInvocable<void()>)>;
+      std::function<void(const v1::ReleaseQueueRequest&, absl::AnyInvocable<void(absl::Status)>)>;
 
   // `store` must outlive the service's calls. `after_release` may be empty.
   explicit SpoolService(Store& store, AfterRelease after_release = nullptr)

@@ -35,13 +35,14 @@ struct CallState {
 class MoveIn::MoveOperation : public Operation {
  public:
   MoveOperation(MoveIn& owner, std::shared_ptr<CallState> call, std::shared_ptr<UploadState> upload,
-                std::string mark_key, v1::MovedDelivery moved, absl::StatusOr<MovedRecords> made,
-                absl::AnyInvocable<void(v1::MoveResult)> done)
+                const std::string& source_id, v1::MovedDelivery moved,
+                absl::StatusOr<MovedRecords> made, absl::AnyInvocable<void(v1::MoveResult)> done)
       : owner_(owner),
         engine_(owner.engine_),
         call_(std::move(call)),
         upload_(std::move(upload)),
-        mark_key_(std::move(mark_key)),
+        source_id_(source_id),
+        mark_key_(MarkKey(source_id, moved.number())),
         queue_key_(QueueKey(moved.queue())),
         moved_(std::move(moved)),
         made_(std::move(made)),
@@ -50,6 +51,8 @@ class MoveIn::MoveOperation : public Operation {
   }
 
   void Build(CommitContext& context) override {
+    const auto below = owner_.forgotten_below_.find(source_id_);
+    is_forgotten_ = below != owner_.forgotten_below_.end() && moved_.number() < below->second;
     const v1::MoveOutcome outcome = TryBuild(context);
     result_.set_outcome(outcome);
     if (outcome == v1::MOVE_OUTCOME_STORED) return;
@@ -91,6 +94,8 @@ class MoveIn::MoveOperation : public Operation {
       return v1::MOVE_OUTCOME_STORED;
     }
     if (!absl::IsNotFound(mark)) return Fail(v1::MOVE_OUTCOME_FAILED, mark.message());
+    // Of a call that was given up, and only read now: its mark would tell if it had been kept.
+    if (is_forgotten_) return Fail(v1::MOVE_OUTCOME_REFUSED, "the move was over before");
     if (call_->is_broken) return Fail(v1::MOVE_OUTCOME_REFUSED, "one before was not stored");
     // While moves out of here are not over, a message that is here may be about to leave: nothing
     // can be told by its being here.
@@ -134,19 +139,24 @@ class MoveIn::MoveOperation : public Operation {
     const std::string count_key = OpenCountKey(moved_.message_id());
     const absl::StatusOr<std::string> count = context.Get(database.message(), count_key);
     uint64_t open = 0;
-    if (count.ok() && count->size() == 8) {
+    if (count.ok()) {
+      if (count->size() != 8) return absl::DataLossError("count of open deliveries is damaged");
       open = ReadBigEndian64(*count);
-      TURNPIKE_ASSIGN_OR_RETURN(const std::string bytes,
-                                context.Get(database.message(), moved_.message_id()));
+      const absl::StatusOr<std::string> bytes =
+          context.Get(database.message(), moved_.message_id());
+      if (absl::IsUnavailable(bytes.status())) return bytes.status();
+      // Nothing can be added to it, now or later.
       records::MessageRecord message;
-      if (!message.ParseFromString(bytes)) return absl::UnavailableError("message is damaged here");
+      if (!bytes.ok() || !message.ParseFromString(*bytes)) {
+        return absl::DataLossError("the message is damaged at the target");
+      }
       made_->delivery.set_content_upload(message.content_upload());
       made_->delivery.set_content_chunks(message.content_chunks());
       BuildDropPieces(context, upload_.get(), moved_.message_id());
     } else if (absl::IsNotFound(count.status())) {
       TURNPIKE_RETURN_IF_ERROR(BuildContent(context));
     } else {
-      return absl::UnavailableError("count of open deliveries cannot be read");
+      return count.status();
     }
     std::string value;
     AppendBigEndian64(open + 1, value);
@@ -192,6 +202,7 @@ class MoveIn::MoveOperation : public Operation {
   Engine& engine_;
   const std::shared_ptr<CallState> call_;
   const std::shared_ptr<UploadState> upload_;
+  const std::string source_id_;
   const std::string mark_key_;
   const std::string queue_key_;
   const v1::MovedDelivery moved_;  // its content; the rest has gone into `made_`
@@ -200,6 +211,7 @@ class MoveIn::MoveOperation : public Operation {
   v1::MoveResult result_;
   Position position_;
   std::optional<records::QueueRecord> queue_record_;  // when it changes
+  bool is_forgotten_ = false;                         // the source has said that it is over
   bool is_new_ = false;                               // not moved before
   bool is_placed_ = false;                            // makes a delivery
 };
@@ -262,9 +274,8 @@ class MoveIn::CallImpl : public MoveIn::Call {
     if (source_id.size() != kSourceIdBytes) {
       made = absl::InvalidArgumentError("source_id has not 16 octets");
     }
-    std::string mark_key = MarkKey(source_id, moved.number());
     owner_.engine_.committer.Submit(
-        std::make_unique<MoveOperation>(owner_, state_, StateOf(upload_), std::move(mark_key),
+        std::make_unique<MoveOperation>(owner_, state_, StateOf(upload_), source_id,
                                         std::move(moved), std::move(made), std::move(done)));
   }
 

@@ -221,7 +221,16 @@ void MoveOut::Free(const std::vector<Outgoing>& claimed) {
   }
 }
 
+// Not always behind the others: a walk may have gone back.
+void MoveOut::PassOver(uint64_t delivery_id) {
+  left_ = std::min(left_.value_or(delivery_id), delivery_id);
+}
+
 absl::StatusOr<std::vector<Outgoing>> MoveOut::Next(Choose choose) {
+  // By the clock, so that a folder that is brought back from a snapshot takes no number again under
+  // which a target has stored something else since.
+  const uint64_t last_number =
+      std::max(last_number_, static_cast<uint64_t>(absl::ToUnixMicros(engine_.clock.Now())));
   rocksdb::ReadOptions options;
   options.fill_cache = false;
   const auto it = std::unique_ptr<rocksdb::Iterator>(
@@ -239,18 +248,18 @@ absl::StatusOr<std::vector<Outgoing>> MoveOut::Next(Choose choose) {
     }
     if (left_out_.contains(id)) {
       seen_left_out_.insert(id);
-      if (!left_.has_value()) left_ = id;
+      PassOver(id);
       continue;
     }
     std::optional<Outgoing> move;
     const std::optional<uint32_t> target = choose(QueueKey(record.queue()));
     if (target.has_value()) move = Claim(id, record);
     if (!move.has_value()) {
-      if (!left_.has_value()) left_ = id;
+      PassOver(id);
       continue;
     }
     move->target = *target;
-    move->number = last_number_ + moves.size() + 1;
+    move->number = last_number + moves.size() + 1;
     move->noted_ms = absl::ToUnixMillis(engine_.clock.Now());
     bytes += record.content_bytes();
     moves.push_back(*std::move(move));

@@ -106,14 +106,16 @@ class MoveOut {
   // Takes the delivery from whoever might lease it. Nothing: it is leased, or elsewhere.
   std::optional<Outgoing> Claim(uint64_t delivery_id, const records::DeliveryRecord& record);
   void Free(const std::vector<Outgoing>& claimed);
+  void PassOver(uint64_t delivery_id);
   void Count() { open_count_ = static_cast<int64_t>(open_.size() + targets_.size()); }
 
   Engine& engine_;
   std::map<uint64_t, Outgoing> open_;     // by number
   std::map<uint32_t, uint64_t> targets_;  // with marks; to the highest number sent there
+  // Ahead of all that any earlier copy of the folder can have used: see Next.
   uint64_t last_number_ = 0;
   uint64_t cursor_ = 0;           // the walk goes on behind this id
-  std::optional<uint64_t> left_;  // the first one that this walk has passed over
+  std::optional<uint64_t> left_;  // the lowest one that was passed over: the next walk begins there
   absl::flat_hash_map<uint64_t, std::string> left_out_;
   absl::flat_hash_set<uint64_t> seen_left_out_;  // by this walk
   std::atomic<int64_t> open_count_ = 0;

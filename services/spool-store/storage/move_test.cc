@@ -1,6 +1,7 @@
 // Moves between two stores, without a network: what MoveOut describes is given to MoveIn.
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <future>
 #include <memory>
 #include <optional>
@@ -10,6 +11,7 @@
 
 #include "prometheus/registry.h"
 #include "services/spool-store/client/shard_id.h"
+#include "services/spool-store/storage/database.h"
 #include "services/spool-store/storage/metrics.h"
 #include "services/spool-store/storage/rocks_store.h"
 #include "services/spool-store/storage/testing_store.h"
@@ -398,6 +400,98 @@ TEST_F(MoveTest, DamagedDeliveryIsLeftOutAndNamed) {
   ASSERT_TRUE(Update(request).ok());
   EXPECT_TRUE(Next().empty());
   EXPECT_EQ(out().LeftOut(), "");
+}
+
+// What the target refuses is looked at again, and may be leased by then, before what was passed
+// over when it was first met.
+TEST_F(MoveTest, RefusedMailThatIsLeasedMeanwhileIsFoundByALaterWalk) {
+  MustEnqueue(Message("a.example", false));
+  for (size_t i = 0; i < MoveOut::kBatchMax + 50; ++i) MustEnqueue(Message("b.example", false));
+  auto second = std::make_shared<Worker>();
+  Store::Consumer& consumer = LeaseDue(second, 2);
+  const auto leased = second->Wait(2);
+  ASSERT_EQ(leased.size(), 2u);
+  ASSERT_EQ(leased[0].queue().name(), "a.example");
+  v1::LeaseRequest request;
+  *request.add_hand_back() = leased[0].token();
+  consumer.Handle(request);
+  const auto moves = Next();  // all but b's first, which is passed over
+  ASSERT_EQ(moves.size(), MoveOut::kBatchMax);
+  ASSERT_EQ(moves[0].delivery_id, leased[0].token().delivery_id());
+  ASSERT_TRUE(out().Finish({}, moves).ok());
+
+  auto first = std::make_shared<Worker>();
+  v1::LeaseOpen open;
+  *open.mutable_due()->add_paused() = Queue("b.example", v1::QUEUE_KIND_REMOTE);
+  Lease(open, first, 1);
+  ASSERT_EQ(first->Wait(1).size(), 1u);
+  ASSERT_EQ(first->Wait(1)[0].queue().name(), "a.example");
+  EXPECT_EQ(MoveAll(), MoveOut::kBatchMax + 49);
+  ASSERT_EQ(Settle(Delayed(first->Wait(1)[0], absl::Minutes(1))), v1::SETTLE_OUTCOME_SETTLED);
+  ASSERT_EQ(Settle(Delayed(leased[1], absl::Minutes(1))), v1::SETTLE_OUTCOME_SETTLED);
+  EXPECT_EQ(MoveAll(), 2u);
+  EXPECT_TRUE(ListAll().empty());
+}
+
+// A folder that is brought back from a snapshot does not know what was moved after that. What it
+// moves then is not taken for what was moved under the same number.
+TEST_F(MoveTest, OlderCopyOfTheFolderUsesNoNumberTwice) {
+  MustEnqueue(Message("example.net", false));
+  const std::string folder = directory_.path() + "/spool";
+  const std::string copy = directory_.path() + "/copy";
+  store_ = nullptr;
+  std::filesystem::copy(folder, copy, std::filesystem::copy_options::recursive);
+  Open();
+  EXPECT_EQ(MoveAll(), 1u);
+  MustEnqueue(Message("example.net", false));
+  EXPECT_EQ(MoveAll(), 1u);  // unconfirmed: its mark is kept
+  store_ = nullptr;
+  std::filesystem::remove_all(folder);
+  std::filesystem::rename(copy, folder);
+  clock_.Advance(absl::Minutes(1));
+  Open();
+  MustEnqueue(Message("branch.example", true));
+  EXPECT_EQ(MoveAll(), 2u);
+  EXPECT_TRUE(ListAll().empty());
+  Swap();
+  EXPECT_EQ(Gateway("branch.example").held(), 1);
+}
+
+// A call that was given up may still be read after its successor's end.
+TEST_F(MoveTest, MoveThatComesAfterItWasForgottenIsRefused) {
+  MustEnqueue(Message("example.net", false));
+  const auto moves = Next();
+  MustSend(moves);
+  Forget(moves[0].number + 1);
+  EXPECT_EQ(Send(moves)[0].outcome(), v1::MOVE_OUTCOME_REFUSED);
+  Swap();
+  EXPECT_EQ(ListAll().size(), 1u);
+}
+
+TEST_F(MoveTest, MoveThatADamagedRecordAtTheTargetKeepsOutIsLeftOut) {
+  v1::NewMessage message = Message("a.example", false);
+  AddDelivery(message, "b.example", false);
+  MustEnqueue(message);
+  const auto first = *out().Next([](const std::string& queue_key) {
+    return queue_key.front() == 'b' ? std::nullopt : std::optional<uint32_t>(2);
+  });
+  ASSERT_EQ(first.size(), 1u);
+  MustSend(first);
+  ASSERT_TRUE(out().Finish(first, {}).ok());
+  other_ = nullptr;
+  {
+    auto database = Database::Open({.directory = other_directory_.path() + "/spool"});
+    ASSERT_TRUE(database.ok());
+    ASSERT_TRUE((*database)
+                    ->db()
+                    .Delete(rocksdb::WriteOptions(), (*database)->message(), message.message_id())
+                    .ok());
+  }
+  OpenOther();
+  out().Rewind();
+  const auto second = Next();
+  ASSERT_EQ(second.size(), 1u);
+  EXPECT_EQ(Send(second)[0].outcome(), v1::MOVE_OUTCOME_INVALID);
 }
 
 TEST_F(MoveTest, QueueThatWaitsIsPassedOver) {

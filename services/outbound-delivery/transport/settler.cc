@@ -7,6 +7,7 @@
 #include "services/common/base/message_id.h"
 #include "services/common/base/random.h"
 #include "services/common/observe/log.h"
+#include "services/common/spooled/queue_text.h"
 
 namespace turnpike::delivery {
 namespace {
@@ -220,7 +221,7 @@ void Settler::Log(const Work& work, const AttemptReport& report, const Settlemen
       {{"result", result},
        {"message", MessageIdText(delivery.message_id())},
        {"delivery", work.id()},
-       {"queue", delivery.queue().name()},
+       {"queue", spool::QueueText(delivery.queue())},
        {"route", RouteKindName(report.plan->kind)},
        {"to", observe::LogAddress(delivery.recipients(static_cast<int>(spokesman)).address())},
        {"recipients", delivery.recipients_size()},

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "services/common/observe/log.h"
 #include "services/common/rpc/status.h"
+#include "services/common/spooled/queue_text.h"
 
 namespace turnpike::spool {
 namespace {
@@ -126,7 +127,7 @@ bool Mover::Release(uint32_t target, v1::ReleaseQueueRequest request) {
       rpc::FromGrpc(peers_.spool(target).ReleaseQueue(&context, request, &response));
   if (status.ok()) return true;
   TURNPIKE_LOG(kWarning, "release does not reach mail that was moved",
-               {{"queue", request.queue().name()},
+               {{"queue", QueueText(request.queue())},
                 {"shard", int64_t{target}},
                 {"error", status.ToString()}});
   peers_.NoteAway(target, status);

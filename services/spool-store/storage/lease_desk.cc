@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "services/common/base/message_id.h"
 #include "services/common/observe/log.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/spool-store/core/record_util.h"
 #include "services/spool-store/core/validate.h"
 #include "services/spool-store/storage/change.h"
@@ -167,7 +168,7 @@ absl::StatusOr<std::unique_ptr<Store::Consumer>> LeaseDesk::Open(
   }
   if (worker->is_dequeue) {
     TURNPIKE_LOG(kInfo, "queue is being handed out",
-                 {{"queue", open.queue().queue().name()},
+                 {{"queue", QueueText(open.queue().queue())},
                   {"worker", worker->name},
                   {"grant", worker->grant}});
   }

@@ -11,6 +11,7 @@
 #include "rocksdb/iterator.h"
 #include "services/common/base/status_macros.h"
 #include "services/common/observe/log.h"
+#include "services/common/spooled/queue_text.h"
 #include "services/spool-store/core/record_util.h"
 #include "services/spool-store/core/validate.h"
 #include "services/spool-store/storage/index_scan.h"
@@ -61,7 +62,7 @@ class ReleaseOperation : public Operation {
     }
     if (bytes.ok() && !record_.ParseFromString(*bytes)) {
       TURNPIKE_LOG(kError, "damaged queue record is replaced",
-                   {{"queue", request_.queue().name()}});
+                   {{"queue", QueueText(request_.queue())}});
       record_.Clear();
     }
     // All that is held now, and its route, by one write (DQ-11). Ids are given in this thread, so

@@ -5,22 +5,43 @@ import hashlib
 import io
 import os
 import pathlib
+import shutil
+import tempfile
+import time
+import urllib.error
 import urllib.request
 import zipfile
 
 KEPT = pathlib.Path(__file__).resolve().parents[2] / "build/tools/go-modules"
 
 
+class NoRanges(Exception):
+    """The server gives files as a whole only."""
+
+
+def ask(url, **more):
+    """The answer to a request; a proxy that cannot answer now is asked again twice."""
+    for wait in (2, 10, None):
+        try:
+            return urllib.request.urlopen(urllib.request.Request(url, **more), timeout=60)
+        except urllib.error.HTTPError as error:
+            if error.code < 500 or wait is None:
+                raise
+        except OSError:
+            if wait is None:
+                raise
+        time.sleep(wait)
+
+
 class RemoteFile(io.RawIOBase):
-    """A file behind HTTP, read by ranges."""
+    """A file behind HTTP, read by ranges. NoRanges where that cannot be."""
 
     def __init__(self, url):
         self.url, self.place = url, 0
-        with self._ask(method="HEAD") as answer:
-            self.size = int(answer.headers["Content-Length"])
-
-    def _ask(self, **more):
-        return urllib.request.urlopen(urllib.request.Request(self.url, **more), timeout=60)
+        with ask(url, headers={"Range": "bytes=0-0"}) as answer:
+            if answer.status != 206:
+                raise NoRanges(url)
+            self.size = int(answer.headers["Content-Range"].rsplit("/", 1)[1])
 
     def readable(self):
         return True
@@ -37,12 +58,21 @@ class RemoteFile(io.RawIOBase):
         end = min(self.place + len(buffer), self.size)
         if self.place >= end:
             return 0
-        with self._ask(headers={"Range": f"bytes={self.place}-{end - 1}"}) as answer:
-            assert answer.status == 206, f"{self.url} cannot be read by ranges"
+        with ask(self.url, headers={"Range": f"bytes={self.place}-{end - 1}"}) as answer:
             content = answer.read()
         buffer[:len(content)] = content
         self.place += len(content)
         return len(content)
+
+
+def open_zip(url):
+    try:
+        return zipfile.ZipFile(io.BufferedReader(RemoteFile(url), 1 << 20))
+    except NoRanges:
+        whole = tempfile.TemporaryFile()
+        with ask(url) as answer:
+            shutil.copyfileobj(answer, whole)
+        return zipfile.ZipFile(whole)
 
 
 def read(module, path, sha256):
@@ -52,8 +82,7 @@ def read(module, path, sha256):
         proxy = os.environ.get("GOPROXY", "").split(",")[0]
         if not proxy.startswith("http"):
             proxy = "https://proxy.golang.org"
-        remote = RemoteFile(f"{proxy}/{module.replace('@', '/@v/')}.zip")
-        with zipfile.ZipFile(io.BufferedReader(remote, 1 << 20)) as archive:
+        with open_zip(f"{proxy}/{module.replace('@', '/@v/')}.zip") as archive:
             content = archive.read(f"{module}/{path}")
         found = hashlib.sha256(content).hexdigest()
         assert found == sha256, f"{module}/{path} is not what it was: its checksum is {found}"

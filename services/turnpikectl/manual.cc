@@ -38,8 +38,8 @@ Tables are for people: they show ages and sizes in round figures, cut what is lo
 it all, and more columns), and make visible whatever could steer a terminal. Programs use `-o json`,
 `-o jsonl` (an object a line, as they come), `-o yaml`, or `-o name` (one name a line, which other
 commands take on standard input). There every field of the gRPC messages is, by its name in
-[protos/](../protos), with times as RFC 3339 in UTC; fields are only added, never renamed, so ignore
-those that you do not know.
+[protos/](../protos), with times as RFC 3339 in UTC and ids as texts (many readers round numbers
+above 2^53); fields are only added, never renamed, so ignore those that you do not know.
 
 Errors go to standard error, on one line: what happened, where, what to do.
 

@@ -114,6 +114,7 @@ def test_dq_61_release_to_another_host(turnpike, site):
     submit(turnpike.ports["mx"], "asks.test")
     nowhere = turnpike.ctl("gateway", "release", "asks.test")
     assert nowhere.returncode == 1, nowhere
+    assert "of asks.test is `requesting_host`: say with --to" in nowhere.stderr
     before = len(site.messages)
     there = turnpike.ctl("gateway", "release", "asks.test", "--to", f"127.0.0.2:{site.port}")
     assert there.returncode == 0, there
@@ -149,14 +150,27 @@ def deferred(turnpike, number):
                     if entry["state"] == "deferred"]
     [delivery] = wait_for(find, what="a deferred delivery")
     assert delivery["attempts"] == 1
-    return str(delivery["delivery_id"])
+    return delivery["delivery_id"]
 
 
 def test_dl_43_describe_says_why_a_message_waits(turnpike, busy):
     sheet = turnpike.ctl("message", "describe", deferred(turnpike, 1)).stdout
     assert "Waits for its next attempt, in " in sheet
     assert f"[127.0.0.3]:{busy.port} answered `450 4.2.1 Mailbox busy`" in sheet
-    assert "<late1@slow.test>" in sheet
+    answers = sheet[sheet.index("Last answers:"):]
+    assert re.search(r"^  <late1@slow\.test> +delayed +", answers, re.MULTILINE), answers
+
+
+def test_dl_43_describe_says_that_the_gateway_is_suspended(turnpike):
+    submit(turnpike.ports["mx"], "desk.test", sender="quiet@far.test")
+    [delivery] = deliveries(turnpike, "--sender", "quiet@far.test")
+    try:
+        assert turnpike.ctl("gateway", "suspend", "desk.test", "--reason", "line is down").returncode == 0
+        sheet = turnpike.ctl("message", "describe", delivery["delivery_id"]).stdout
+    finally:
+        assert turnpike.ctl("gateway", "resume", "desk.test").returncode == 0
+    assert "releases it; the gateway is suspended (line is down)." in sheet
+    assert turnpike.ctl("message", "delete", delivery["delivery_id"]).returncode == 0
 
 
 def test_dl_43_messages_are_found_by_queue_sender_recipient_and_state(turnpike):
@@ -212,7 +226,8 @@ def test_dl_43_delete_asks_unless_told_and_takes_ids_from_standard_input(turnpik
     ids = turnpike.ctl("messages", "--sender", "spam@far.test", "-o", "name").stdout
     assert len(ids.split()) == 3
     refused = turnpike.ctl("message", "delete", "-", stdin=ids)
-    assert refused.returncode == 2 and "--yes" in refused.stderr
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("turnpikectl: 3 deliveries would be deleted. Nothing was done")
     dry = turnpike.ctl("message", "delete", "--sender", "spam@far.test", "--dry-run")
     assert dry.stdout == "3 deliveries would be deleted\n"
     assert len(deliveries(turnpike, "--sender", "spam@far.test")) == 3
@@ -226,7 +241,7 @@ def test_dl_43_delete_asks_unless_told_and_takes_ids_from_standard_input(turnpik
 def test_dl_43_partly_done_ends_with_4(turnpike):
     submit(turnpike.ports["mx"], "customer.test", sender="part@far.test")
     [delivery] = deliveries(turnpike, "--sender", "part@far.test")
-    result = turnpike.ctl("message", "delete", str(delivery["delivery_id"]), "999999999", "--yes")
+    result = turnpike.ctl("message", "delete", delivery["delivery_id"], "999999999", "--yes")
     assert result.returncode == 4, result
     assert "delivery 999999999: " in result.stderr
 
@@ -248,7 +263,7 @@ def test_pl_52_cat_gives_the_content_octet_for_octet(turnpike):
     [content] = submit(turnpike.ports["mx"], "customer.test", sender="cat@far.test", size=600_000)
     [delivery] = deliveries(turnpike, "--sender", "cat@far.test")
     cat = subprocess.run([binary("turnpikectl"), "--config", turnpike.config, "message", "cat",
-                          str(delivery["delivery_id"])], capture_output=True, check=True)
+                          delivery["delivery_id"]], capture_output=True, check=True)
     assert without_received(cat.stdout) == content
     by_message = subprocess.run([binary("turnpikectl"), "--config", turnpike.config, "message", "cat",
                                  delivery["message_id"], "--headers"], capture_output=True, check=True)
@@ -262,6 +277,13 @@ def test_pl_52_cat_gives_the_content_octet_for_octet(turnpike):
 def test_pl_52_routes_destinations_and_sessions_are_shown(turnpike, site):
     route = turnpike.ctl_json("route", "explain", "local/office.test")
     assert [(hop["address"], hop["port"]) for hop in route["hops"]] == [("127.0.0.2", site.port)]
+    assert turnpike.ctl_json("route", "explain", "office.test") == route
+    asks = turnpike.ctl_json("route", "explain", "asks.test")
+    assert (asks["queue"], asks["hops"], asks["failure"]) == ("gateway/asks.test", [], None)
+    assert asks["held"].endswith("it goes to the host that asks")
+    told = turnpike.ctl_json("route", "explain", "customer.example")
+    assert told["queue"] == "gateway/customer.test" and "asks for it" in told["held"]
+    assert [(hop["address"], hop["port"]) for hop in told["hops"]] == [("127.0.0.2", site.port)]
     failure = turnpike.ctl("route", "explain", "nowhere.invalid")
     assert failure.returncode == 0, failure
     assert turnpike.ctl("destinations").returncode == 0
@@ -277,6 +299,10 @@ def test_au_22_screen_entries_are_added_listed_and_removed(turnpike):
     assert added.returncode == 0, added
     [entry] = turnpike.ctl_json("screen", "list")
     assert (entry["network"], entry["reason"]) == ("198.51.100.0/24", "scans")
+    assert "(in 2h)" in added.stdout
+    within = turnpike.ctl("screen", "remove", "198.51.100.7")
+    assert (within.returncode, within.stderr) == (
+        3, "turnpikectl: 198.51.100.7/32 is not on the screen, but 198.51.100.0/24 is and covers it\n")
     assert turnpike.ctl("screen", "remove", "198.51.100.0/24").returncode == 0
     assert turnpike.ctl_json("screen", "list") == []
     assert turnpike.ctl("screen", "remove", "198.51.100.0/24").returncode == 3

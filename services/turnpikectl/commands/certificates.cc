@@ -57,6 +57,13 @@ absl::Status WriteOwnFile(const std::string& path, const std::string& text) {
   return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
 }
 
+// A file that cannot be read is the mistake of whoever named it: INVALID_ARGUMENT.
+absl::StatusOr<std::string> ReadAuthorityFile(const std::string& path) {
+  absl::StatusOr<std::string> content = base::ReadFile(path, kFileBytesMax);
+  if (!content.ok()) return absl::InvalidArgumentError(content.status().message());
+  return content;
+}
+
 absl::Status WriteFiles(const std::string& folder, const std::string& authority,
                         const IssuedCertificate& issued) {
   std::error_code error;
@@ -84,9 +91,8 @@ absl::Status IssueForService(const Invocation& invocation, Context& context) {
                                 .lifetime = absl::Hours(24 * days)};
   const absl::Cleanup wipe = [&request] { auth::Wipe(request.authority_key); };
   TURNPIKE_ASSIGN_OR_RETURN(request.authority_certificate,
-                            base::ReadFile(authority + "/tls.crt", kFileBytesMax));
-  TURNPIKE_ASSIGN_OR_RETURN(request.authority_key,
-                            base::ReadFile(authority + "/tls.key", kFileBytesMax));
+                            ReadAuthorityFile(authority + "/tls.crt"));
+  TURNPIKE_ASSIGN_OR_RETURN(request.authority_key, ReadAuthorityFile(authority + "/tls.key"));
   TURNPIKE_ASSIGN_OR_RETURN(const IssuedCertificate issued, IssueCertificate(request));
   const std::string folder = absl::StrCat(directory, "/", request.service);
   TURNPIKE_RETURN_IF_ERROR(WriteFiles(folder, request.authority_certificate, issued));

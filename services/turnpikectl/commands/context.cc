@@ -5,11 +5,12 @@
 
 namespace turnpike::ctl {
 
-absl::Status Context::Confirm(absl::string_view question) {
+absl::Status Context::Confirm(absl::string_view question, absl::string_view what_would_be) {
   if (parts_.yes) return absl::OkStatus();
   if (!parts_.in_is_terminal) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(question, " Nothing was done: nobody is there to ask; say --yes"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        what_would_be,
+        ". Nothing was done, as there is no terminal to ask at: repeat it with --yes"));
   }
   Prompt(absl::StrCat(question, " [y/N] "));
   std::string answer;

@@ -42,8 +42,9 @@ class Context {
   void Prompt(absl::string_view text) { parts_.err << text << std::flush; }
 
   // OK if the user agrees to `question` (`Delete 17 messages?`), or has said --yes. Without a
-  // terminal INVALID_ARGUMENT, which tells of --yes; CANCELLED for anything but yes.
-  absl::Status Confirm(absl::string_view question);
+  // terminal INVALID_ARGUMENT, which says what it is about (`17 messages would be deleted`) and
+  // tells of --yes; CANCELLED for anything but yes.
+  absl::Status Confirm(absl::string_view question, absl::string_view what_would_be);
 
   // Some of what was asked is done and some is not.
   void SetPartlyDone() { partly_done_ = true; }

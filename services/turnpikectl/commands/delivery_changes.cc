@@ -49,6 +49,10 @@ std::string Deliveries(size_t count) {
   return count == 1 ? "1 delivery" : absl::StrCat(count, " deliveries");
 }
 
+std::string WouldBe(const DeliveryChange& change, size_t count) {
+  return absl::StrCat(Deliveries(count), " would be ", change.done);
+}
+
 Value Result(uint64_t id, const std::string& result, absl::string_view error = "") {
   Value row;
   row.Set("delivery_id", id);
@@ -120,7 +124,7 @@ absl::Status AddDeliveriesOfMessages(Context& context, Ids& ids) {
 absl::Status DryRun(Context& context, const DeliveryChange& change,
                     const std::vector<uint64_t>& ids) {
   if (context.printer().is_for_people()) {
-    context.printer().Text(absl::StrCat(Deliveries(ids.size()), " would be ", change.done, "\n"));
+    context.printer().Text(absl::StrCat(WouldBe(change, ids.size()), "\n"));
     return absl::OkStatus();
   }
   for (const uint64_t id : ids) {
@@ -266,8 +270,8 @@ absl::Status ChangeDeliveries(Context& context, const DeliveryChange& change,
                               const std::vector<uint64_t>& ids, bool is_dry_run) {
   if (is_dry_run) return DryRun(context, change, ids);
   if (change.asks && ids.size() > 1) {
-    TURNPIKE_RETURN_IF_ERROR(
-        context.Confirm(absl::StrCat(change.doing, " ", Deliveries(ids.size()), "?")));
+    TURNPIKE_RETURN_IF_ERROR(context.Confirm(
+        absl::StrCat(change.doing, " ", Deliveries(ids.size()), "?"), WouldBe(change, ids.size())));
   }
   const bool is_for_people = context.printer().is_for_people();
   std::vector<std::string> targets;

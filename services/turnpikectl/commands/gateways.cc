@@ -2,6 +2,8 @@
 #include <string>
 #include <utility>
 
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "services/common/base/status_macros.h"
@@ -18,6 +20,8 @@ namespace {
 namespace v1 = dequeue::v1;
 
 constexpr char kService[] = "turnpike.dequeue.v1.DequeueService.";
+// The value of etrn.deliver_to that names no place.
+constexpr char kRequestingHost[] = "requesting_host";
 
 const View& GatewayView() {
   static const auto* const kView =
@@ -28,7 +32,7 @@ const View& GatewayView() {
                            {"DEFERRED", "queue.deferred", Format::kText, true},
                            {"LEASED", "queue.leased", Format::kText, true},
                            {"BYTES", "queue.bytes", Format::kBytes},
-                           {"OLDEST", "queue.oldest_time", Format::kAge},
+                           {"OLDEST", "queue.oldest_time", Format::kRoughAge},
                            {"SUSPENDED", "suspended"},
                            {"SESSIONS", "running_sessions", Format::kCount},
                            {"ASKED", "last_request.request_time", Format::kAge},
@@ -50,9 +54,9 @@ const View& GatewayView() {
                           {"Deferred", "queue.deferred"},
                           {"Leased", "queue.leased"},
                           {"Bytes", "queue.bytes", Format::kBytes},
-                          {"Most messages", "messages_max"},
-                          {"Most bytes", "bytes_max", Format::kBytes},
-                          {"Oldest", "queue.oldest_time", Format::kTime},
+                          {"Most messages", "messages_max", Format::kLimit},
+                          {"Most bytes", "bytes_max", Format::kBytesLimit},
+                          {"Oldest", "queue.oldest_time", Format::kRoughTime},
                           {"Outcome unknown", "outcomes_unknown"},
                           {"Last release", "queue.last_release_time", Format::kTime},
                           {"Last request", "last_request.request_time", Format::kTime},
@@ -105,12 +109,19 @@ absl::Status ReleaseGateway(const Invocation& invocation, Context& context) {
     TURNPIKE_ASSIGN_OR_RETURN(*request.mutable_target(), ParseRoute(invocation.Get("--to")));
   }
   v1::ReleaseGatewayResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      context.caller().Call(absl::StrCat(kService, "ReleaseGateway"), request, response));
-  context.printer().Done(
-      absl::StrCat(Printable(request.domain()), ": ", response.released(), " released, ",
-                   response.pending(), " were released before and are still here"),
-      ToValue(response));
+  const absl::Status status =
+      context.caller().Call(absl::StrCat(kService, "ReleaseGateway"), request, response);
+  // The service speaks of its request; our user has a flag.
+  if (absl::IsFailedPrecondition(status) && !request.has_target() &&
+      absl::StrContains(status.message(), kRequestingHost)) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("etrn.deliver_to of ", Printable(request.domain()), " is `", kRequestingHost,
+                     "`: say with --to where its mail goes"));
+  }
+  TURNPIKE_RETURN_IF_ERROR(status);
+  context.printer().Done(absl::StrCat(Printable(request.domain()), ": ",
+                                      ReleaseText(response.released(), response.pending())),
+                         ToValue(response));
   return absl::OkStatus();
 }
 

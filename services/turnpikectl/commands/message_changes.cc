@@ -85,7 +85,7 @@ std::vector<Command> MessageChangeCommands() {
       Verb(
           "message reroute", "deliver to another place",
           "Makes deliveries due at once, to another host than the queue or DNS says, or moves them "
-          "to another queue.",
+          "to another queue. One of --to and --to-queue says where.",
           {{.name = "--to",
             .value = "ROUTE",
             .help = "that host: example.org (its MX hosts), [mx.example.org], 192.0.2.1; with "

@@ -1,5 +1,6 @@
 // Looking at messages: `message list|describe|cat`. (DL-43)
 #include <algorithm>
+#include <map>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -7,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/common/base/status_macros.h"
 #include "services/turnpikectl/commands/all_commands.h"
@@ -22,6 +25,9 @@ namespace turnpike::ctl {
 namespace {
 
 namespace v1 = spool::v1;
+
+// Longest wait for what is only said beside the rest.
+constexpr absl::Duration kSuspensionTimeout = absl::Seconds(3);
 
 const View& MessageView() {
   static const auto* const kView =
@@ -71,7 +77,7 @@ const View& MessageView() {
                               {"DSN ORIGINAL", "dsn_original_recipient"}}},
                             {"Last answers",
                              "last_outcomes",
-                             {{"RECIPIENT", "index"},
+                             {{"RECIPIENT", "recipient", Format::kAddress},
                               {"OUTCOME", "disposition"},
                               {"HOST", "host"},
                               {"REPLY", "reply", Format::kReply}}}}};
@@ -149,13 +155,61 @@ absl::StatusOr<v1::Delivery> GetDelivery(Context& context, uint64_t id) {
   return std::move(*response.mutable_delivery());
 }
 
+// The outcomes with the addresses of their recipients. The store tells no numbers of those that are
+// left, but it keeps both in one order: an address is known where all of them have an outcome, and
+// always of the first of the message.
+Value LastAnswers(const v1::Delivery& delivery) {
+  const bool has_all = delivery.last_outcomes_size() == delivery.recipients_size();
+  Value::List answers;
+  for (int i = 0; i < delivery.last_outcomes_size(); ++i) {
+    const v1::RecipientOutcome& outcome = delivery.last_outcomes(i);
+    Value answer = ToValue(outcome);
+    const bool is_known = i < delivery.recipients_size() && (has_all || outcome.index() == 0);
+    answer.Set("recipient", is_known ? Value(delivery.recipients(i).address()) : Value());
+    answers.push_back(std::move(answer));
+  }
+  return answers;
+}
+
+// Asks about a delivery's gateway, where it has one: who is suspended does not get what waits. Mail
+// is described all the same when nobody answers for gateways.
+class Suspensions {
+ public:
+  explicit Suspensions(Context& context) : context_(context) {}
+
+  Suspension Of(const v1::Delivery& delivery) {
+    if (delivery.state() != v1::DELIVERY_STATE_HELD ||
+        delivery.queue().kind() != v1::QUEUE_KIND_GATEWAY) {
+      return {};
+    }
+    const auto [found, is_new] = known_.try_emplace(delivery.queue().name());
+    if (!is_new) return found->second;
+    dequeue::v1::GetGatewayRequest request;
+    request.set_domain(delivery.queue().name());
+    dequeue::v1::GetGatewayResponse response;
+    const absl::Status status =
+        context_.caller().Call("turnpike.dequeue.v1.DequeueService.GetGateway", request, response,
+                               {.timeout = kSuspensionTimeout});
+    if (status.ok() && response.gateway().suspended()) {
+      found->second = {.is_suspended = true, .reason = response.gateway().suspend_reason()};
+    }
+    return found->second;
+  }
+
+ private:
+  Context& context_;
+  std::map<std::string, Suspension> known_;  // by domain
+};
+
 absl::Status DescribeMessages(const Invocation& invocation, Context& context) {
   TURNPIKE_ASSIGN_OR_RETURN(const std::vector<uint64_t> ids,
                             ReadIds(context, invocation.All("ID")));
+  Suspensions suspensions(context);
   for (const uint64_t id : ids) {
     TURNPIKE_ASSIGN_OR_RETURN(const v1::Delivery delivery, GetDelivery(context, id));
     Value value = ToValue(delivery);
-    value.Set("why", WhyItWaits(delivery, context.printer().now()));
+    value.Set("last_outcomes", LastAnswers(delivery));
+    value.Set("why", WhyItWaits(delivery, suspensions.Of(delivery), context.printer().now()));
     if (context.printer().is_for_people() && id != ids.front()) context.printer().Text("\n");
     context.printer().One(MessageView(), value);
   }

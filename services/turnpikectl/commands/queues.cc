@@ -20,6 +20,7 @@
 #include "services/turnpikectl/commands/over_shards.h"
 #include "services/turnpikectl/core/message_value.h"
 #include "services/turnpikectl/core/places.h"
+#include "services/turnpikectl/core/text.h"
 
 namespace turnpike::ctl {
 namespace {
@@ -37,7 +38,7 @@ const View& QueueView() {
                            {"DEFERRED", "deferred"},
                            {"LEASED", "leased"},
                            {"BYTES", "bytes", Format::kBytes},
-                           {"OLDEST", "oldest_time", Format::kAge},
+                           {"OLDEST", "oldest_time", Format::kRoughAge},
                            {"NEXT", "next_attempt_time", Format::kUntil},
                            {"RELEASED", "last_release_time", Format::kAge, true},
                            {"ROUTE", "route_text", Format::kText, true}},
@@ -47,7 +48,7 @@ const View& QueueView() {
                           {"Deferred", "deferred"},
                           {"Leased", "leased"},
                           {"Bytes", "bytes", Format::kBytes},
-                          {"Oldest", "oldest_time", Format::kTime},
+                          {"Oldest", "oldest_time", Format::kRoughTime},
                           {"Next attempt", "next_attempt_time", Format::kTime},
                           {"Last release", "last_release_time", Format::kTime},
                           {"Route", "route_text"}}};
@@ -131,10 +132,9 @@ absl::Status ReleaseQueue(const Invocation& invocation, Context& context) {
     response.set_pending(response.pending() + part.pending());
     return absl::OkStatus();
   }));
-  context.printer().Done(
-      absl::StrCat(spool::QueueText(request.queue()), ": ", response.released(), " released, ",
-                   response.pending(), " were released before and are still here"),
-      ToValue(response));
+  context.printer().Done(absl::StrCat(spool::QueueText(request.queue()), ": ",
+                                      ReleaseText(response.released(), response.pending())),
+                         ToValue(response));
   return absl::OkStatus();
 }
 

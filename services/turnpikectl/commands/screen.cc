@@ -1,9 +1,12 @@
 // Who is blocked for guessing passwords: `screen list|add|remove`. (AU-22)
 #include <string>
 
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "protos/turnpike/auth/v1/admin.pb.h"
 #include "services/common/base/status_macros.h"
+#include "services/common/net/ip.h"
 #include "services/turnpikectl/commands/all_commands.h"
 #include "services/turnpikectl/commands/context.h"
 #include "services/turnpikectl/commands/listing.h"
@@ -59,12 +62,40 @@ absl::Status AddToScreen(const Invocation& invocation, Context& context) {
   return absl::OkStatus();
 }
 
+// Nothing is on the screen for `network` itself; a wider entry may refuse it all the same.
+absl::Status NotBlocked(Context& context, const std::string& network) {
+  const absl::StatusOr<net::IpNetwork> wanted = net::IpNetwork::Parse(network);
+  std::string covering;
+  v1::ListScreenEntriesRequest request;
+  v1::ListScreenEntriesResponse response;
+  const auto look = [&](const google::protobuf::Message& element) {
+    const std::string& text = static_cast<const v1::ScreenEntry&>(element).network();
+    const absl::StatusOr<net::IpNetwork> entry = net::IpNetwork::Parse(text);
+    const bool covers = entry.ok() && entry->prefix_bits() < wanted->prefix_bits() &&
+                        entry->Contains(wanted->address());
+    if (covers) covering = text;
+    return !covers;
+  };
+  if (wanted.ok()) {
+    TURNPIKE_RETURN_IF_ERROR(ForEach(
+        context.caller(),
+        {absl::StrCat(kService, "ListScreenEntries"), "entries", request, response}, {}, look));
+  }
+  if (covering.empty()) {
+    return absl::NotFoundError(absl::StrCat(Printable(network), " is not blocked"));
+  }
+  return absl::NotFoundError(absl::StrCat(wanted->ToString(), " is not on the screen, but ",
+                                          Printable(covering), " is and covers it"));
+}
+
 absl::Status RemoveFromScreen(const Invocation& invocation, Context& context) {
   v1::RemoveScreenEntryRequest request;
   request.set_network(invocation.Get("NETWORK"));
   v1::RemoveScreenEntryResponse response;
-  TURNPIKE_RETURN_IF_ERROR(
-      context.caller().Call(absl::StrCat(kService, "RemoveScreenEntry"), request, response));
+  const absl::Status status =
+      context.caller().Call(absl::StrCat(kService, "RemoveScreenEntry"), request, response);
+  if (absl::IsNotFound(status)) return NotBlocked(context, request.network());
+  TURNPIKE_RETURN_IF_ERROR(status);
   context.printer().Done(absl::StrCat(Printable(request.network()), ": no longer blocked"),
                          ToValue(request));
   return absl::OkStatus();

@@ -144,7 +144,11 @@ absl::Status Caller::Secure() {
   TURNPIKE_ASSIGN_OR_RETURN(const std::optional<rpc::ServiceIdentity::Source> identity,
                             targets_.Identity());
   if (identity.has_value()) {
-    TURNPIKE_ASSIGN_OR_RETURN(security_, rpc::Security::Create({.identity = *identity}));
+    absl::StatusOr<std::unique_ptr<rpc::Security>> security =
+        rpc::Security::Create({.identity = *identity});
+    // A file that is not there is the mistake of whoever named it, not what was asked for.
+    if (!security.ok()) return absl::InvalidArgumentError(security.status().message());
+    security_ = *std::move(security);
   }
   is_secured_ = true;
   return absl::OkStatus();

@@ -18,6 +18,7 @@ namespace turnpike::ctl {
 //   Timestamp       a moment
 //   Duration        a text: `1h30m`
 //   QueueName       a text: `gateway/customer.example`
+//   uint64          an id (value.h)
 //   message_id      a text: the UUID that logs and replies show
 //   other bytes     a text
 Value ToValue(const google::protobuf::Message& message);

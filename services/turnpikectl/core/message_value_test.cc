@@ -27,6 +27,8 @@ spool::v1::Delivery Sample() {
 TEST(MessageValueTest, FieldsHaveTheFormsThatPeopleKnow) {
   const Value value = ToValue(Sample());
   EXPECT_EQ(value.At("delivery_id").digits(), "7");
+  EXPECT_TRUE(value.At("delivery_id").is_id());
+  EXPECT_FALSE(value.At("content_bytes").is_id());
   EXPECT_EQ(*value.At("message_id").text(), "01010101-0101-0101-0101-0101010101ff");
   EXPECT_EQ(*value.At("queue").text(), "gateway/customer.example");
   EXPECT_EQ(*value.At("state").text(), "deferred");

@@ -28,6 +28,7 @@ std::string ScalarToJson(const Value& value) {
   if (value.text() != nullptr) return Quoted(*value.text());
   if (value.time() != nullptr) return Quoted(TimeText(*value.time()));
   const std::string digits = value.digits();
+  if (value.is_id()) return Quoted(digits);
   return digits.empty() ? "null" : digits;
 }
 

@@ -1,5 +1,5 @@
-// Values for programs: JSON and YAML. Times are [RFC3339 5.6] texts in UTC; octets that are no
-// UTF-8 become U+FFFD; control characters are escaped.
+// Values for programs: JSON and YAML. Times are [RFC3339 5.6] texts in UTC, ids texts of digits;
+// octets that are no UTF-8 become U+FFFD; control characters are escaped.
 #ifndef TURNPIKE_SERVICES_TURNPIKECTL_CORE_SERIALIZE_H_
 #define TURNPIKE_SERVICES_TURNPIKECTL_CORE_SERIALIZE_H_
 

@@ -17,7 +17,8 @@ Value Sample() {
   inner.Set("text", "busy: \"later\"\n");
   Value sample;
   sample.Set("queue", "gateway/customer.example");
-  sample.Set("held", uint64_t{18446744073709551615u});
+  sample.Set("delivery_id", uint64_t{18446744073709551615u});
+  sample.Set("held", int64_t{9223372036854775807});
   sample.Set("suspended", false);
   sample.Set("oldest_time", absl::FromUnixSeconds(1'700'000'000));
   sample.Set("route", Value());
@@ -29,7 +30,8 @@ Value Sample() {
 
 TEST(SerializeTest, JsonLineHoldsEverythingOnOneLine) {
   EXPECT_EQ(ToJsonLine(Sample()),
-            R"({"queue":"gateway/customer.example","held":18446744073709551615,"suspended":false,)"
+            R"({"queue":"gateway/customer.example","delivery_id":"18446744073709551615",)"
+            R"("held":9223372036854775807,"suspended":false,)"
             R"("oldest_time":"2023-11-14T22:13:20Z","route":null,"aliases":[],)"
             R"("reply":{"code":450,"text":"busy: \"later\"\n"},)"
             R"("replies":[{"code":450,"text":"busy: \"later\"\n"},"no",[1,2]]})");
@@ -46,7 +48,8 @@ TEST(SerializeTest, JsonIsIndented) {
 TEST(SerializeTest, YamlIsBlockStyleWithQuotesWhereTheyMatter) {
   EXPECT_EQ(ToYaml(Sample()),
             "queue: gateway/customer.example\n"
-            "held: 18446744073709551615\n"
+            "delivery_id: \"18446744073709551615\"\n"
+            "held: 9223372036854775807\n"
             "suspended: false\n"
             "oldest_time: \"2023-11-14T22:13:20Z\"\n"
             "route: null\n"

@@ -18,12 +18,16 @@ constexpr char kGap[] = "  ";
 bool IsFigure(Format format) {
   switch (format) {
     case Format::kBytes:
+    case Format::kLimit:
+    case Format::kBytesLimit:
     case Format::kAge:
+    case Format::kRoughAge:
     case Format::kUntil:
     case Format::kCount:
       return true;
     case Format::kText:
     case Format::kTime:
+    case Format::kRoughTime:
     case Format::kReply:
     case Format::kAddress:
       return false;
@@ -35,6 +39,8 @@ std::string TimeCell(absl::Time time, Format format, absl::Time now) {
   switch (format) {
     case Format::kAge:
       return AgeText(now - time);
+    case Format::kRoughAge:
+      return RoughAgeText(now - time);
     case Format::kUntil:
       return time <= now ? "now" : AgeText(time - now);
     case Format::kTime:
@@ -42,6 +48,8 @@ std::string TimeCell(absl::Time time, Format format, absl::Time now) {
                           time <= now ? absl::StrCat(AgeText(now - time), " ago")
                                       : absl::StrCat("in ", AgeText(time - now)),
                           ")");
+    case Format::kRoughTime:
+      return absl::StrCat(TimeText(time), " (", RoughAgeText(now - time), " ago)");
     default:
       return TimeText(time);
   }
@@ -117,7 +125,10 @@ std::string FormatCell(const Value& value, Format format, absl::Time now) {
     return format == Format::kAddress ? absl::StrCat("<", text, ">") : OrDash(text);
   }
   if (value.is_nothing() || value.object() != nullptr) return "-";
-  return format == Format::kBytes ? BytesText(value.number()) : value.digits();
+  const bool is_limit = format == Format::kLimit || format == Format::kBytesLimit;
+  if (is_limit && value.number() == 0) return "no limit";
+  const bool is_bytes = format == Format::kBytes || format == Format::kBytesLimit;
+  return is_bytes ? BytesText(value.number()) : value.digits();
 }
 
 std::string RenderTable(const std::vector<Column>& columns, const Value::List& rows, bool is_wide,

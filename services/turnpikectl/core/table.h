@@ -11,14 +11,18 @@
 namespace turnpike::ctl {
 
 enum class Format {
-  kText,     // as it is; lists joined by commas; nothing as `-`
-  kBytes,    // `12.3KiB`
-  kAge,      // a moment, as how long ago: `3h12m`
-  kUntil,    // a moment, as how long until then: `5m`; `now`
-  kTime,     // a moment and how far it is: `2026-11-22T14:05:00Z (3h12m ago)`
-  kReply,    // an SMTP reply: `450 4.2.1 Mailbox busy`
-  kAddress,  // a mail address, or a list: `<ann@example.org>`; the null sender is `<>`
-  kCount,    // how many elements a list has
+  kText,        // as it is; lists joined by commas; nothing as `-`
+  kBytes,       // `12.3KiB`
+  kLimit,       // a number; 0 is `no limit`
+  kBytesLimit,  // `12.3KiB`; 0 is `no limit`
+  kAge,         // a moment, as how long ago: `3h12m`
+  kRoughAge,    // the same of a moment that was rounded down to the minute: `<1m`, `3h12m`
+  kUntil,       // a moment, as how long until then: `5m`; `now`
+  kTime,        // a moment and how far it is: `2026-11-22T14:05:00Z (3h12m ago)`
+  kRoughTime,   // the same of a moment that was rounded down to the minute
+  kReply,       // an SMTP reply: `450 4.2.1 Mailbox busy`
+  kAddress,     // a mail address, or a list: `<ann@example.org>`; the null sender is `<>`
+  kCount,       // how many elements a list has
 };
 
 struct Column {

@@ -64,6 +64,22 @@ TEST(TableTest, CellsSayWhatTheyHoldAndNothingElse) {
   EXPECT_EQ(FormatCell(kNow + absl::Minutes(5), Format::kTime, kNow),
             "2023-11-14T22:18:20Z (in 5m)");
   EXPECT_EQ(FormatCell(Value(), Format::kReply, kNow), "-");
+  EXPECT_EQ(FormatCell(uint64_t{1} << 63, Format::kText, kNow), "9223372036854775808");
+}
+
+TEST(TableTest, TimeThatWasRoundedDownHasNoSeconds) {
+  EXPECT_EQ(FormatCell(kNow - absl::Seconds(27), Format::kRoughAge, kNow), "<1m");
+  EXPECT_EQ(FormatCell(kNow - absl::Seconds(27), Format::kRoughTime, kNow),
+            "2023-11-14T22:12:53Z (<1m ago)");
+  EXPECT_EQ(FormatCell(Value(), Format::kRoughAge, kNow), "-");
+}
+
+TEST(TableTest, LimitOfNothingIsNone) {
+  EXPECT_EQ(FormatCell(0, Format::kLimit, kNow), "no limit");
+  EXPECT_EQ(FormatCell(500, Format::kLimit, kNow), "500");
+  EXPECT_EQ(FormatCell(0, Format::kBytesLimit, kNow), "no limit");
+  EXPECT_EQ(FormatCell(1024, Format::kBytesLimit, kNow), "1.0KiB");
+  EXPECT_EQ(FormatCell(Value(), Format::kLimit, kNow), "-");
 }
 
 TEST(TableTest, SheetHasALineForEachFieldAndSectionsThatHoldSomething) {

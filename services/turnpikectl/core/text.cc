@@ -70,23 +70,38 @@ std::string AgeText(absl::Duration age) {
   struct Unit {
     absl::Duration length;
     char name;
+    absl::Duration last;  // the smallest unit that is shown beside it
   };
-  constexpr std::array<Unit, 4> kUnits = {{{absl::Hours(24), 'd'},
-                                           {absl::Hours(1), 'h'},
-                                           {absl::Minutes(1), 'm'},
-                                           {absl::Seconds(1), 's'}}};
+  // Seconds besides minutes say nothing that anybody needs.
+  constexpr std::array<Unit, 4> kUnits = {{{absl::Hours(24), 'd', absl::Hours(1)},
+                                           {absl::Hours(1), 'h', absl::Minutes(1)},
+                                           {absl::Minutes(1), 'm', absl::Minutes(1)},
+                                           {absl::Seconds(1), 's', absl::Seconds(1)}}};
   for (size_t i = 0; i < kUnits.size(); ++i) {
-    if (age < kUnits[i].length) continue;
-    absl::Duration rest;
-    std::string text = absl::StrCat(absl::IDivDuration(age, kUnits[i].length, &rest),
-                                    std::string(1, kUnits[i].name));
-    // Seconds besides minutes say nothing that anybody needs.
-    const bool has_second = i < 2 && rest >= kUnits[i + 1].length;
-    if (!has_second) return text;
-    return absl::StrCat(text, absl::IDivDuration(rest, kUnits[i + 1].length, &rest),
+    const Unit& unit = kUnits[i];
+    // What rounds to a whole unit of a kind is shown as one: 59m40s is `1h`.
+    const absl::Duration step = i + 1 < kUnits.size() ? kUnits[i + 1].last : unit.last;
+    if (absl::Floor(age + step / 2, step) < unit.length) continue;
+    absl::Duration rest = absl::Floor(age + unit.last / 2, unit.last);
+    std::string text =
+        absl::StrCat(absl::IDivDuration(rest, unit.length, &rest), std::string(1, unit.name));
+    if (rest < unit.last) return text;
+    return absl::StrCat(text, absl::IDivDuration(rest, unit.last, &rest),
                         std::string(1, kUnits[i + 1].name));
   }
   return "0s";
+}
+
+std::string RoughAgeText(absl::Duration age) {
+  if (age < absl::Minutes(1)) return "<1m";
+  return AgeText(absl::Floor(age, absl::Minutes(1)));
+}
+
+std::string ReleaseText(int64_t released, int64_t pending) {
+  std::string text = absl::StrCat(released, " released");
+  if (pending == 0) return text;
+  return absl::StrCat(text, ", ", pending, " released before ", pending == 1 ? "is" : "are",
+                      " due again");
 }
 
 std::string BytesText(int64_t bytes) {

@@ -25,8 +25,14 @@ size_t Width(absl::string_view text);
 // At most `width` of them, the last an ellipsis when something is missing.
 std::string CutTo(size_t width, std::string text);
 
-// Two units at most, rounded down: `12s`, `5m`, `3h12m`, `4d6h`. Less than nothing is `0s`.
+// Two units at most, rounded to the nearest of the last one: `12s`, `5m`, `3h12m`, `4d6h`. Less
+// than nothing is `0s`.
 std::string AgeText(absl::Duration age);
+// How long ago something was whose time was rounded down to the minute: `<1m`, then whole minutes
+// at least.
+std::string RoughAgeText(absl::Duration age);
+// What a release did: `12 released`, `0 released, 3 released before are due again`
+std::string ReleaseText(int64_t released, int64_t pending);
 // `512`, `12.3KiB`, `1.0GiB`
 std::string BytesText(int64_t bytes);
 // [RFC3339 5.6] in UTC: `2026-11-22T14:05:00.123Z`

@@ -36,12 +36,39 @@ TEST(TextTest, LongTextIsCutBetweenCharacters) {
 
 TEST(TextTest, AgesHaveTwoUnitsAtMost) {
   EXPECT_EQ(AgeText(-absl::Seconds(5)), "0s");
-  EXPECT_EQ(AgeText(absl::Milliseconds(900)), "0s");
   EXPECT_EQ(AgeText(absl::Seconds(59)), "59s");
-  EXPECT_EQ(AgeText(absl::Seconds(119)), "1m");
+  EXPECT_EQ(AgeText(absl::Seconds(60)), "1m");
   EXPECT_EQ(AgeText(absl::Minutes(60)), "1h");
   EXPECT_EQ(AgeText(absl::Minutes(192)), "3h12m");
-  EXPECT_EQ(AgeText(absl::Hours(102) + absl::Minutes(59)), "4d6h");
+  EXPECT_EQ(AgeText(absl::Hours(102)), "4d6h");
+}
+
+TEST(TextTest, AgesAreRoundedToTheNearestUnitThatIsShown) {
+  EXPECT_EQ(AgeText(absl::Milliseconds(400)), "0s");
+  EXPECT_EQ(AgeText(absl::Milliseconds(900)), "1s");
+  EXPECT_EQ(AgeText(absl::Milliseconds(59'400)), "59s");
+  EXPECT_EQ(AgeText(absl::Milliseconds(59'600)), "1m");
+  EXPECT_EQ(AgeText(absl::Seconds(89)), "1m");
+  EXPECT_EQ(AgeText(absl::Seconds(119)), "2m");
+  EXPECT_EQ(AgeText(absl::Hours(1) - absl::Seconds(20)), "1h");
+  EXPECT_EQ(AgeText(absl::Hours(2) - absl::Milliseconds(10)), "2h");
+  EXPECT_EQ(AgeText(absl::Hours(24) - absl::Seconds(31)), "23h59m");
+  EXPECT_EQ(AgeText(absl::Hours(24) - absl::Seconds(20)), "1d");
+  EXPECT_EQ(AgeText(absl::Hours(102) + absl::Minutes(59)), "4d7h");
+}
+
+TEST(TextTest, AgeOfATimeThatWasRoundedDownIsNeverFinerThanThat) {
+  EXPECT_EQ(RoughAgeText(absl::Seconds(-3)), "<1m");
+  EXPECT_EQ(RoughAgeText(absl::Seconds(59)), "<1m");
+  EXPECT_EQ(RoughAgeText(absl::Seconds(60)), "1m");
+  EXPECT_EQ(RoughAgeText(absl::Seconds(119)), "1m");
+  EXPECT_EQ(RoughAgeText(absl::Minutes(192) + absl::Seconds(59)), "3h12m");
+}
+
+TEST(TextTest, ReleaseSaysWhatIsDueAndWhatIsDueAgain) {
+  EXPECT_EQ(ReleaseText(12, 0), "12 released");
+  EXPECT_EQ(ReleaseText(0, 1), "0 released, 1 released before is due again");
+  EXPECT_EQ(ReleaseText(2, 3), "2 released, 3 released before are due again");
 }
 
 TEST(TextTest, SizesHaveTheNearestUnit) {

@@ -13,7 +13,9 @@
 
 namespace turnpike::ctl {
 
-// Nothing, yes or no, a whole number, a text, a moment, a list, or named members in a fixed order.
+// Nothing, yes or no, a whole number, an id, a text, a moment, a list, or named members in a fixed
+// order. An id is a number that nobody reckons with: the contracts' uint64, where counts are int64.
+// Programs get it as a text, since readers that keep numbers as doubles round it above 2^53.
 // Texts are octets from anywhere: each form of output makes them safe in its own way.
 //
 // Thread safety: thread-compatible value type.
@@ -27,7 +29,7 @@ class Value {
   Value(bool yes) : content_(yes) {}                        // NOLINT(google-explicit-constructor)
   Value(int32_t number) : content_(int64_t{number}) {}      // NOLINT(google-explicit-constructor)
   Value(int64_t number) : content_(number) {}               // NOLINT(google-explicit-constructor)
-  Value(uint64_t number) : content_(number) {}              // NOLINT(google-explicit-constructor)
+  Value(uint64_t id) : content_(id) {}                      // NOLINT(google-explicit-constructor)
   Value(std::string text) : content_(std::move(text)) {}    // NOLINT(google-explicit-constructor)
   Value(const char* text) : content_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
   Value(absl::Time time) : content_(time) {}                // NOLINT(google-explicit-constructor)
@@ -40,7 +42,8 @@ class Value {
   const absl::Time* time() const { return std::get_if<absl::Time>(&content_); }
   const List* list() const { return std::get_if<List>(&content_); }
   const Object* object() const { return std::get_if<Object>(&content_); }
-  // A number as decimal digits; empty for everything else.
+  bool is_id() const { return std::holds_alternative<uint64_t>(content_); }
+  // A number or an id as decimal digits; empty for everything else.
   std::string digits() const;
   // A number of either sign; 0 for everything else and for what does not fit.
   int64_t number() const;

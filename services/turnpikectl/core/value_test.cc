@@ -46,6 +46,8 @@ TEST(ValueTest, NumbersOfBothSignsKeepAllTheirDigits) {
   EXPECT_EQ(Value(std::numeric_limits<uint64_t>::max()).digits(), "18446744073709551615");
   EXPECT_EQ(Value(std::numeric_limits<uint64_t>::max()).number(), 0);
   EXPECT_EQ(Value(uint64_t{7}).number(), 7);
+  EXPECT_TRUE(Value(uint64_t{7}).is_id());
+  EXPECT_FALSE(Value(int64_t{7}).is_id());
   EXPECT_EQ(Value("7").digits(), "");
 }
 

@@ -40,12 +40,20 @@ std::string History(const Delivery& delivery) {
   return text;
 }
 
-std::string State(const Delivery& delivery, absl::Time now) {
+// `; the gateway is suspended (line is down)`
+std::string SuspensionText(const Suspension& suspension) {
+  if (!suspension.is_suspended) return "";
+  return absl::StrCat("; the gateway is suspended",
+                      suspension.reason.empty() ? "" : absl::StrCat(" (", suspension.reason, ")"));
+}
+
+std::string State(const Delivery& delivery, const Suspension& suspension, absl::Time now) {
   switch (delivery.state()) {
     case spool::v1::DELIVERY_STATE_HELD:
       if (delivery.queue().kind() == spool::v1::QUEUE_KIND_GATEWAY) {
         return absl::StrCat("Held until ", delivery.queue().name(),
-                            " asks for it (ETRN, ATRN) or an operator releases it.");
+                            " asks for it (ETRN, ATRN) or an operator releases it",
+                            SuspensionText(suspension), ".");
       }
       return "Held by an operator until it is released or retried.";
     case spool::v1::DELIVERY_STATE_READY:
@@ -72,8 +80,8 @@ std::string State(const Delivery& delivery, absl::Time now) {
 
 }  // namespace
 
-std::string WhyItWaits(const Delivery& delivery, absl::Time now) {
-  return absl::StrCat(State(delivery, now), " ", History(delivery));
+std::string WhyItWaits(const Delivery& delivery, const Suspension& suspension, absl::Time now) {
+  return absl::StrCat(State(delivery, suspension, now), " ", History(delivery));
 }
 
 }  // namespace turnpike::ctl

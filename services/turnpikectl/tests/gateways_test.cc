@@ -106,6 +106,8 @@ TEST_F(GatewaysTest, DescribeShowsSessionsAndAccess) {
   EXPECT_THAT(result.out, HasSubstr("Gateway:          customer.example\n"));
   EXPECT_THAT(result.out, HasSubstr("Running sessions:\n  SESSION"));
   EXPECT_THAT(result.out, HasSubstr("honor  192.0.2.0/24  yes"));
+  EXPECT_THAT(result.out, HasSubstr("Most messages:    no limit\n"));
+  EXPECT_THAT(result.out, HasSubstr("Most bytes:       no limit\n"));
 }
 
 TEST_F(GatewaysTest, UnknownGatewayIsNotFound) {
@@ -125,13 +127,29 @@ TEST_F(GatewaysTest, ReleaseSaysHowManyAndHandsOnTheTarget) {
   const auto result =
       program_.Run({"gateway", "release", "customer.example", "--to", "[mx.example.org]:2525"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.out,
-            "customer.example: 12 released, 3 were released before and are still here\n");
+  EXPECT_EQ(result.out, "customer.example: 12 released, 3 released before are due again\n");
   EXPECT_EQ(request.domain(), "customer.example");
   EXPECT_EQ(request.target().host(), "mx.example.org");
   EXPECT_EQ(request.target().port(), 2525);
   EXPECT_EQ(program_.Run({"gateway", "release", "customer.example"}).code, 0);
   EXPECT_FALSE(request.has_target());
+}
+
+TEST_F(GatewaysTest, ReleaseWithoutAPlaceSaysHowToNameOne) {
+  program_.services().On<v1::ReleaseGatewayRequest, v1::ReleaseGatewayResponse>(
+      std::string(kService) + "ReleaseGateway", [](const auto& request, auto&) {
+        return absl::FailedPreconditionError(
+            request.has_target() ? "customer.example is suspended; resume it first"
+                                 : "etrn.deliver_to is `requesting_host`, so a target is needed");
+      });
+  const auto aimless = program_.Run({"gateway", "release", "customer.example"});
+  EXPECT_EQ(aimless.code, 1);
+  EXPECT_EQ(aimless.err,
+            "turnpikectl: etrn.deliver_to of customer.example is `requesting_host`: say with --to "
+            "where its mail goes\n");
+  const auto suspended =
+      program_.Run({"gateway", "release", "customer.example", "--to", "192.0.2.1"});
+  EXPECT_THAT(suspended.err, HasSubstr("is suspended; resume it first"));
 }
 
 TEST_F(GatewaysTest, WrongTargetIsNotSent) {

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/turnpikectl/testing/program.h"
 
@@ -104,6 +105,44 @@ TEST_F(MessagesTest, DescribeSaysWhyItWaits) {
   EXPECT_EQ(program_.Run({"message", "describe", "4"}).code, 3);
 }
 
+TEST_F(MessagesTest, DescribeNamesTheRecipientOfEachAnswer) {
+  const auto alone = program_.Run({"message", "describe", "1"});
+  EXPECT_THAT(alone.out, HasSubstr("RECIPIENT                 OUTCOME"));
+  EXPECT_THAT(alone.out, HasSubstr("  <bob\\x1b[2J@example.org>  -        mx.example.org"));
+  // The first and the third of a message are left, and only the third has an answer.
+  program_.services().On<v1::GetDeliveryRequest, v1::GetDeliveryResponse>(
+      std::string(kService) + "GetDelivery", [](const auto& request, auto& response) {
+        v1::Delivery& delivery = *response.mutable_delivery() = MakeDelivery(request.delivery_id());
+        delivery.add_recipients()->set_address("carol@example.org");
+        delivery.mutable_last_outcomes(0)->set_index(2);
+        return absl::OkStatus();
+      });
+  EXPECT_THAT(program_.Run({"message", "describe", "1", "-o", "json"}).out,
+              HasSubstr("\"recipient\": null"));
+}
+
+TEST_F(MessagesTest, DescribeOfHeldMailSaysThatItsGatewayIsSuspended) {
+  program_.services().On<v1::GetDeliveryRequest, v1::GetDeliveryResponse>(
+      std::string(kService) + "GetDelivery", [](const auto& request, auto& response) {
+        v1::Delivery& delivery = *response.mutable_delivery() = MakeDelivery(request.delivery_id());
+        delivery.mutable_queue()->set_kind(v1::QUEUE_KIND_GATEWAY);
+        delivery.set_state(v1::DELIVERY_STATE_HELD);
+        return absl::OkStatus();
+      });
+  // Nobody answers for gateways: the rest is said all the same.
+  EXPECT_THAT(program_.Run({"message", "describe", "1"}).out,
+              HasSubstr("or an operator releases it. It"));
+  program_.services().On<dequeue::v1::GetGatewayRequest, dequeue::v1::GetGatewayResponse>(
+      "turnpike.dequeue.v1.DequeueService.GetGateway", [](const auto& request, auto& response) {
+        EXPECT_EQ(request.domain(), "example.org");
+        response.mutable_gateway()->set_suspended(true);
+        response.mutable_gateway()->set_suspend_reason("line is down");
+        return absl::OkStatus();
+      });
+  EXPECT_THAT(program_.Run({"message", "describe", "1"}).out,
+              HasSubstr("releases it; the gateway is suspended (line is down). It"));
+}
+
 TEST_F(MessagesTest, MessageIdStandsForAllItsDeliveries) {
   EXPECT_EQ(program_.Run({"message", "describe", kUuid, "-o", "name"}).out, "1\n2\n");
   const auto result = program_.Run({"message", "describe", "03030303-0303-0303-0303-030303030303"});
@@ -138,6 +177,12 @@ TEST_F(MessagesTest, EveryChangeIsHandedOn) {
   EXPECT_TRUE(changes_[1].delete_());
 }
 
+TEST_F(MessagesTest, IdsAreTextsForProgramsAndBareForCommands) {
+  EXPECT_THAT(program_.Run({"messages", "-o", "json"}).out, HasSubstr("\"delivery_id\": \"3\""));
+  EXPECT_THAT(program_.Run({"messages", "-o", "yaml"}).out, HasSubstr("delivery_id: \"3\"\n"));
+  EXPECT_EQ(program_.Run({"messages", "-o", "name"}).out, "1\n2\n3\n");
+}
+
 TEST_F(MessagesTest, RerouteNeedsOnePlace) {
   EXPECT_EQ(program_.Run({"message", "reroute", "1"}).code, 2);
   EXPECT_EQ(
@@ -170,8 +215,8 @@ TEST_F(MessagesTest, ProgramsGetAResultForEach) {
   const auto result = program_.Run({"message", "retry", "1", "3", "-o", "jsonl"});
   EXPECT_EQ(result.code, 4);
   EXPECT_THAT(result.out,
-              StartsWith("{\"delivery_id\":1,\"result\":\"made due\",\"error\":null}\n"
-                         "{\"delivery_id\":3,\"result\":\"failed\",\"error\":\"leased"));
+              StartsWith("{\"delivery_id\":\"1\",\"result\":\"made due\",\"error\":null}\n"
+                         "{\"delivery_id\":\"3\",\"result\":\"failed\",\"error\":\"leased"));
 }
 
 TEST_F(MessagesTest, NothingSaidIsNotEverything) {
@@ -185,10 +230,13 @@ TEST_F(MessagesTest, NothingSaidIsNotEverything) {
 TEST_F(MessagesTest, DeletingManyAsks) {
   const auto refused = program_.Run({"message", "delete", "1", "2"});
   EXPECT_EQ(refused.code, 2);
-  EXPECT_THAT(refused.err, HasSubstr("Delete, without a word to the sender, 2 deliveries?"));
-  EXPECT_THAT(refused.err, HasSubstr("--yes"));
-  EXPECT_EQ(
-      program_.Run({"message", "return", "1", "2"}, {.in = "n\n", .in_is_terminal = true}).code, 1);
+  EXPECT_EQ(refused.err,
+            "turnpikectl: 2 deliveries would be deleted. Nothing was done, as there is no terminal "
+            "to ask at: repeat it with --yes\n");
+  const auto asked =
+      program_.Run({"message", "return", "1", "2"}, {.in = "n\n", .in_is_terminal = true});
+  EXPECT_EQ(asked.code, 1);
+  EXPECT_THAT(asked.err, StartsWith("Return to the sender 2 deliveries? [y/N] "));
   EXPECT_TRUE(changes_.empty());
   EXPECT_EQ(
       program_.Run({"message", "delete", "1", "2"}, {.in = "y\n", .in_is_terminal = true}).code, 0);
@@ -241,7 +289,7 @@ TEST_F(MessagesTest, QueuesAreListedDescribedAndReleased) {
   EXPECT_THAT(program_.Run({"queue", "describe", "remote/new.example"}).out,
               HasSubstr("Queue:         remote/new.example\n"));
   EXPECT_EQ(program_.Run({"queue", "release", "gateway/customer.example"}).out,
-            "gateway/customer.example: 4 released, 0 were released before and are still here\n");
+            "gateway/customer.example: 4 released\n");
   EXPECT_FALSE(release.has_route());
   EXPECT_FALSE(release.request_id().empty());
 }

@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #include "protos/turnpike/auth/v1/admin.pb.h"
 #include "protos/turnpike/delivery/v1/delivery.pb.h"
 #include "protos/turnpike/dequeue/v1/dequeue.pb.h"
 #include "protos/turnpike/frontend/v1/frontend.pb.h"
+#include "protos/turnpike/spool/v1/spool.pb.h"
 #include "services/common/credentials/verifiers.h"
 #include "services/common/net/testing/test_certificate.h"
 #include "services/turnpikectl/testing/program.h"
@@ -84,6 +86,52 @@ TEST(RouteTest, ExplainShowsHostsOrTheFailure) {
               HasSubstr("Failure:  556 5.1.10\n"));
 }
 
+TEST(RouteTest, QueueOfADomainIsThatOfTheConfiguration) {
+  Program program;
+  delivery::v1::ExplainRouteRequest asked;
+  program.services().On<delivery::v1::ExplainRouteRequest, delivery::v1::ExplainRouteResponse>(
+      "turnpike.delivery.v1.DeliveryService.ExplainRoute",
+      [&asked](const auto& request, auto& response) {
+        asked = request;
+        response.add_hops()->set_host("mx.example.org");
+        return absl::OkStatus();
+      });
+  const std::string config = WriteFile(
+      "routes.yaml",
+      "smtp: {listeners: [{name: mx, role: smtp, listen: \"127.0.0.1:25\"}]}\n"
+      "local_domains: [{domain: office.example, mailbox_server: \"127.0.0.1:24\"}]\n"
+      "gateways:\n"
+      "  - {domain: asks.example, aliases: [also.example]}\n"
+      "  - {domain: told.example, etrn: {deliver_to: \"[mx.told.example]\", port: 2525}}\n");
+  const auto explain = [&](const std::vector<std::string>& words) {
+    asked.Clear();
+    std::vector<std::string> line = {"route", "explain", "--config", config};
+    line.insert(line.end(), words.begin(), words.end());
+    const auto result = program.Run(line);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return result.out;
+  };
+  EXPECT_THAT(explain({"Office.example"}), HasSubstr("Queue:    local/office.example\n"));
+  EXPECT_EQ(asked.queue().kind(), spool::v1::QUEUE_KIND_LOCAL);
+  EXPECT_THAT(explain({"far.example"}), HasSubstr("remote/far.example\nHeld:     -\n"));
+
+  // Nobody has said where: no worker is asked.
+  EXPECT_THAT(explain({"also.example"}),
+              HasSubstr("gateway/asks.example\n"
+                        "Held:     until asks.example asks for it (ETRN, ATRN); it goes to the "
+                        "host that asks\n"));
+  EXPECT_FALSE(asked.has_queue());
+
+  EXPECT_THAT(explain({"told.example"}),
+              HasSubstr("ETRN and a release send it to [mx.told.example]:2525\n"));
+  EXPECT_EQ(asked.route().host(), "mx.told.example");
+  EXPECT_EQ(asked.route().port(), 2525);
+
+  EXPECT_THAT(explain({"asks.example", "--to", "192.0.2.1"}), HasSubstr("mx.example.org"));
+  EXPECT_EQ(asked.queue().name(), "asks.example");
+  EXPECT_EQ(asked.route().address(), "192.0.2.1");
+}
+
 TEST(ScreenTest, NetworksAreListedAddedAndRemoved) {
   Program program;
   FakeServices& services = program.services();
@@ -112,7 +160,33 @@ TEST(ScreenTest, NetworksAreListedAddedAndRemoved) {
   EXPECT_EQ(program.Run({"screen", "add", "192.0.2.0/24"}).code, 0);
   EXPECT_FALSE(add.has_block_duration());
   EXPECT_EQ(program.Run({"screen", "add", "192.0.2.0/24", "--for", "soon"}).code, 2);
-  EXPECT_EQ(program.Run({"screen", "remove", "192.0.2.9"}).code, 3);
+  const auto absent = program.Run({"screen", "remove", "192.0.2.9"});
+  EXPECT_EQ(absent.code, 3);
+  EXPECT_EQ(absent.err, "turnpikectl: 192.0.2.9 is not blocked\n");
+}
+
+TEST(ScreenTest, NetworkWithinAnotherThatIsBlockedIsSaidToBe) {
+  Program program;
+  FakeServices& services = program.services();
+  services.On<auth::v1::RemoveScreenEntryRequest, auth::v1::RemoveScreenEntryResponse>(
+      std::string(kAdmin) + "RemoveScreenEntry",
+      [](const auto&, auto&) { return absl::NotFoundError("not blocked"); });
+  services.On<auth::v1::ListScreenEntriesRequest, auth::v1::ListScreenEntriesResponse>(
+      std::string(kAdmin) + "ListScreenEntries", [](const auto&, auto& response) {
+        for (const char* network : {"192.0.2.7/32", "198.51.100.0/24", "2001:db8::/32"}) {
+          response.add_entries()->set_network(network);
+        }
+        return absl::OkStatus();
+      });
+  const auto within = program.Run({"screen", "remove", "198.51.100.7"});
+  EXPECT_EQ(within.code, 3);
+  EXPECT_EQ(within.err,
+            "turnpikectl: 198.51.100.7/32 is not on the screen, but 198.51.100.0/24 is and covers "
+            "it\n");
+  EXPECT_EQ(program.Run({"screen", "remove", "198.51.0.0/16"}).err,
+            "turnpikectl: 198.51.0.0/16 is not blocked\n");
+  EXPECT_EQ(program.Run({"screen", "remove", "203.0.113.1"}).err,
+            "turnpikectl: 203.0.113.1 is not blocked\n");
 }
 
 TEST(ExplainTest, VerdictIsShownWithItsRule) {
@@ -218,6 +292,18 @@ TEST(CompletionTest, NamesAreAskedOfTheServices) {
   EXPECT_THAT(program.Run({"__complete", "gateway", "rel"}).out, HasSubstr("release\tsend what"));
   EXPECT_THAT(program.Run({"completion", "bash"}).out, HasSubstr("complete -o default"));
   EXPECT_EQ(program.Run({"completion", "csh"}).code, 2);
+}
+
+// Also of whoever names a folder without them.
+TEST(AppTest, CertificatesThatAreNotThereAreAMistakeOfTheCommandLine) {
+  const Program program;
+  const auto called = program.Run({"gateways", "--tls-directory", "/nonexistent"});
+  EXPECT_EQ(called.code, 2);
+  EXPECT_THAT(called.err, HasSubstr("/nonexistent/turnpikectl/"));
+  const auto issued = program.Run({"certificate", "issue", "keda", "--authority", "/nonexistent",
+                                   "--directory", testing::TempDir() + "/unissued"});
+  EXPECT_EQ(issued.code, 2);
+  EXPECT_THAT(issued.err, HasSubstr("/nonexistent/tls.crt"));
 }
 
 TEST(AppTest, VersionAndHelpNeedNoService) {

@@ -22,9 +22,6 @@ namespace {
 
 namespace v1 = delivery::v1;
 
-// The value of etrn.deliver_to that names no place.
-constexpr char kRequestingHost[] = "requesting_host";
-
 const View& DestinationView() {
   static const auto* const kView =
       new View{.name = "queue",
@@ -53,13 +50,20 @@ const View& RouteView() {
 }
 
 // A queue as it is written, or that of a domain: the services' own choice where there is a
-// configuration to make it from; otherwise a remote one.
-absl::StatusOr<spool::v1::QueueName> QueueOf(const std::string& name, Targets& targets) {
+// configuration to make it from; otherwise a remote one, which is noted.
+absl::StatusOr<spool::v1::QueueName> QueueOf(const std::string& name, Context& context) {
   if (absl::StrContains(name, '/')) return ParseQueue(name);
   TURNPIKE_ASSIGN_OR_RETURN(spool::v1::QueueName remote, ParseQueue(absl::StrCat("remote/", name)));
   const absl::StatusOr<smtp::DomainName> domain = smtp::DomainName::Parse(remote.name());
-  const absl::StatusOr<config::v1::Config>& config = targets.Config();
-  if (!domain.ok() || !config.ok()) return remote;
+  if (!domain.ok()) return remote;
+  const absl::StatusOr<config::v1::Config>& config = context.caller().targets().Config();
+  if (!config.ok()) {
+    context.Note(absl::StrCat(remote.name(),
+                              " is taken for a remote domain, as the configuration "
+                              "cannot be asked: ",
+                              config.status().message()));
+    return remote;
+  }
   return routing::DomainClasses(*config).PlaceOf(*domain).queue;
 }
 
@@ -92,8 +96,7 @@ std::string HeldText(const config::v1::Gateway& gateway, const mail::v1::Route& 
 
 absl::Status ExplainRoute(const Invocation& invocation, Context& context) {
   v1::ExplainRouteRequest request;
-  TURNPIKE_ASSIGN_OR_RETURN(*request.mutable_queue(),
-                            QueueOf(invocation.Get("DOMAIN"), context.caller().targets()));
+  TURNPIKE_ASSIGN_OR_RETURN(*request.mutable_queue(), QueueOf(invocation.Get("DOMAIN"), context));
   const config::v1::Gateway* gateway = nullptr;
   bool goes_to_asker = false;
   if (invocation.Has("--to")) {

@@ -20,8 +20,6 @@ namespace {
 namespace v1 = dequeue::v1;
 
 constexpr char kService[] = "turnpike.dequeue.v1.DequeueService.";
-// The value of etrn.deliver_to that names no place.
-constexpr char kRequestingHost[] = "requesting_host";
 
 const View& GatewayView() {
   static const auto* const kView =

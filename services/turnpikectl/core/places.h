@@ -11,6 +11,9 @@
 
 namespace turnpike::ctl {
 
+// The value of etrn.deliver_to that names no place: mail goes to the host that asks. (DQ-14)
+inline constexpr char kRequestingHost[] = "requesting_host";
+
 // The reverse of spool::QueueText; the domain is brought into its normal form. INVALID_ARGUMENT.
 absl::StatusOr<spool::v1::QueueName> ParseQueue(absl::string_view text);
 

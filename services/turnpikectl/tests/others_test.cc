@@ -86,6 +86,18 @@ TEST(RouteTest, ExplainShowsHostsOrTheFailure) {
               HasSubstr("Failure:  556 5.1.10\n"));
 }
 
+TEST(RouteTest, DomainIsTakenForARemoteOneWhereNoConfigurationSays) {
+  Program program;
+  program.services().On<delivery::v1::ExplainRouteRequest, delivery::v1::ExplainRouteResponse>(
+      "turnpike.delivery.v1.DeliveryService.ExplainRoute",
+      [](const auto&, auto&) { return absl::OkStatus(); });
+  const auto result = program.Run({"route", "explain", "office.example"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_THAT(result.out, HasSubstr("remote/office.example"));
+  EXPECT_THAT(result.err, HasSubstr("office.example is taken for a remote domain, as the"));
+  EXPECT_EQ(program.Run({"route", "explain", "remote/office.example"}).err, "");
+}
+
 TEST(RouteTest, QueueOfADomainIsThatOfTheConfiguration) {
   Program program;
   delivery::v1::ExplainRouteRequest asked;

@@ -29,7 +29,9 @@
 namespace turnpike::spool {
 namespace {
 
-// Longer than clients take to find a store that has been started again (rpc/limits.h).
+// Longer than clients take to find a store that has been started again, where its old address
+// refuses them at once. One that swallows packets holds them up for a connect timeout
+// (rpc/limits.h).
 constexpr absl::Duration kSettleTime = absl::Seconds(3);
 
 // Each stream gets its answers to what one write has made durable in one response.

@@ -13,7 +13,8 @@ inline constexpr int kKeepaliveTimeoutMs = 10'000;
 // Servers hang up on clients that ping more often than this; well below kKeepaliveMs.
 inline constexpr int kPingIntervalMinMs = 30'000;
 
-// One call's metadata, serialized. A call with more ends with RESOURCE_EXHAUSTED.
+// One call's metadata, serialized. A call with more ends with RESOURCE_EXHAUSTED, and gRPC 1.51
+// then closes its connection; the client opens another.
 inline constexpr int kMetadataBytesMax = 16 * 1024;
 // Calls and streams that one connection may have at one time; further ones wait at the client.
 inline constexpr int kStreamsPerConnectionMax = 10'000;
